@@ -1,0 +1,2 @@
+//! Placeholder until the nodes land.
+fn main() {}

@@ -1,0 +1,16 @@
+//! Drives robotic arms built from servos, and speaks ROS 2.
+//!
+//! The layers, in reading order; each knows only those above it:
+//!
+//! - [`units`]: time, radians, ticks, and how a servo's ticks become a joint's radians;
+//! - [`config`]: YAML and ROS parameters become valid values;
+//! - [`protocol`]: bytes on the wire become values, and back;
+//! - [`kinematics`]: the robot model: limits and forward kinematics;
+//! - [`trajectory`]: validated trajectories and their splines;
+//! - [`control`]: what the arm is told this tick;
+//! - [`servo`]: the serial bus, its thread, and the emulated servos at the other end;
+//! - `nodes`: the ROS faces (feature `ros`).
+//!
+//! Everything down to [`control`] is pure: told the time, no ports, no ROS.
+
+pub mod units;
