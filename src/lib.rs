@@ -13,4 +13,5 @@
 //!
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
+pub mod config;
 pub mod units;

@@ -1,0 +1,211 @@
+//! ROS parameters as plain values: names with dots, and the eight types that ROS knows.
+//!
+//! Reads the YAML of `--params-file` the way `rcl` does: the `/**` block, then the block of the node.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_norway::Value as Yaml;
+
+/// A parameter's value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Double(f64),
+    /// Text.
+    String(String),
+    /// Several of [`Value::Bool`].
+    BoolArray(Vec<bool>),
+    /// Several of [`Value::Integer`].
+    IntegerArray(Vec<i64>),
+    /// Several of [`Value::Double`].
+    DoubleArray(Vec<f64>),
+    /// Several of [`Value::String`].
+    StringArray(Vec<String>),
+}
+
+impl Value {
+    /// The type's name as ROS tools print it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Bool(_) => "bool",
+            Self::Integer(_) => "integer",
+            Self::Double(_) => "double",
+            Self::String(_) => "string",
+            Self::BoolArray(_) => "bool_array",
+            Self::IntegerArray(_) => "integer_array",
+            Self::DoubleArray(_) => "double_array",
+            Self::StringArray(_) => "string_array",
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(value) => write!(f, "{value}"),
+            Self::Integer(value) => write!(f, "{value}"),
+            Self::Double(value) => write!(f, "{value:?}"),
+            Self::String(value) => write!(f, "{value:?}"),
+            Self::BoolArray(values) => write!(f, "{values:?}"),
+            Self::IntegerArray(values) => write!(f, "{values:?}"),
+            Self::DoubleArray(values) => write!(f, "{values:?}"),
+            Self::StringArray(values) => write!(f, "{values:?}"),
+        }
+    }
+}
+
+/// Parameter values by their full names (`constraints.goal_time`).
+pub type Parameters = BTreeMap<String, Value>;
+
+/// Why a parameter file gives no parameters.
+#[derive(Debug, thiserror::Error)]
+pub enum ParameterFileError {
+    /// The file cannot be opened.
+    #[error("cannot read parameter file {path}: {cause}", path = path.display())]
+    Read {
+        /// The file as it was given.
+        path: PathBuf,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
+    /// The text is no YAML.
+    #[error("parameter file {path} is not valid YAML: {cause}", path = path.display())]
+    Syntax {
+        /// The file as it was given.
+        path: PathBuf,
+        /// What the parser says, with line and column.
+        cause: serde_norway::Error,
+    },
+    /// YAML, but not of the form `node: ros__parameters: name: value`.
+    #[error("parameter file {path}: {problem}", path = path.display())]
+    Shape {
+        /// The file as it was given.
+        path: PathBuf,
+        /// What is wrong, and where.
+        problem: String,
+    },
+}
+
+/// Reads the parameters that the file at `path` gives to node `node`.
+///
+/// # Errors
+/// Where the file cannot be read, is no YAML, or is not a ROS parameter file.
+pub fn read(path: &Path, node: &str) -> Result<Parameters, ParameterFileError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|cause| ParameterFileError::Read { path: path.to_owned(), cause })?;
+    let yaml: Yaml = serde_norway::from_str(&text)
+        .map_err(|cause| ParameterFileError::Syntax { path: path.to_owned(), cause })?;
+    parameters_of(&yaml, node).map_err(|problem| ParameterFileError::Shape { path: path.to_owned(), problem })
+}
+
+/// Later blocks override earlier ones, as in `rcl`.
+fn parameters_of(file: &Yaml, node: &str) -> Result<Parameters, String> {
+    let Yaml::Mapping(blocks) = file else {
+        return Err("the top level must map node names to `ros__parameters`".into());
+    };
+    let mut parameters = Parameters::new();
+    for (name, block) in blocks {
+        let name = name.as_str().ok_or_else(|| format!("node name {name:?} is not a string"))?;
+        if !["/**", "**"].contains(&name) && name.trim_start_matches('/') != node {
+            continue;
+        }
+        let values = block
+            .get("ros__parameters")
+            .ok_or_else(|| format!("block `{name}` has no `ros__parameters` below it"))?;
+        flatten("", values, &mut parameters)?;
+    }
+    Ok(parameters)
+}
+
+fn flatten(name: &str, yaml: &Yaml, into: &mut Parameters) -> Result<(), String> {
+    if let Yaml::Mapping(children) = yaml {
+        for (key, child) in children {
+            let key = scalar_key(key).ok_or_else(|| format!("below `{name}`: key {key:?} is not a name"))?;
+            let full = if name.is_empty() { key } else { format!("{name}.{key}") };
+            flatten(&full, child, into)?;
+        }
+        return Ok(());
+    }
+    let value = value_of(yaml).ok_or_else(|| {
+        format!("parameter `{name}` must be a bool, number, string, or a list of one of these")
+    })?;
+    into.insert(name.to_owned(), value);
+    Ok(())
+}
+
+fn scalar_key(key: &Yaml) -> Option<String> {
+    match key {
+        Yaml::String(text) => Some(text.clone()),
+        Yaml::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn value_of(yaml: &Yaml) -> Option<Value> {
+    match yaml {
+        Yaml::Bool(value) => Some(Value::Bool(*value)),
+        Yaml::String(value) => Some(Value::String(value.clone())),
+        Yaml::Number(number) => {
+            number.as_i64().map(Value::Integer).or_else(|| number.as_f64().map(Value::Double))
+        }
+        Yaml::Sequence(items) => array_of(items),
+        _ => None,
+    }
+}
+
+fn array_of(items: &[Yaml]) -> Option<Value> {
+    let all = |values: Option<Value>| values;
+    all(items
+        .iter()
+        .map(Yaml::as_str)
+        .map(|s| s.map(str::to_owned))
+        .collect::<Option<_>>()
+        .map(Value::StringArray))
+    .or_else(|| items.iter().map(Yaml::as_bool).collect::<Option<_>>().map(Value::BoolArray))
+    .or_else(|| items.iter().map(Yaml::as_i64).collect::<Option<_>>().map(Value::IntegerArray))
+    .or_else(|| items.iter().map(Yaml::as_f64).collect::<Option<_>>().map(Value::DoubleArray))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Parameters, String> {
+        parameters_of(&serde_norway::from_str(text).unwrap(), "hardware_node")
+    }
+
+    #[test]
+    fn the_nodes_block_overrides_the_shared_one() {
+        let parameters = parse(
+            "/**:\n  ros__parameters:\n    rate: 100\n    joints: [a, b]\n\
+             hardware_node:\n  ros__parameters:\n    rate: 200.0\n    servos: {a: {id: 1}}\n\
+             other_node:\n  ros__parameters:\n    rate: 1\n",
+        )
+        .unwrap();
+        assert_eq!(parameters["rate"], Value::Double(200.0));
+        assert_eq!(parameters["joints"], Value::StringArray(vec!["a".into(), "b".into()]));
+        assert_eq!(parameters["servos.a.id"], Value::Integer(1));
+    }
+
+    #[test]
+    fn lists_keep_one_type_and_ints_among_doubles_are_doubles() {
+        let parameters = parse("/**: {ros__parameters: {a: [1, 2.5], b: [1, 2], c: [true]}}").unwrap();
+        assert_eq!(parameters["a"], Value::DoubleArray(vec![1.0, 2.5]));
+        assert_eq!(parameters["b"], Value::IntegerArray(vec![1, 2]));
+        assert_eq!(parameters["c"], Value::BoolArray(vec![true]));
+    }
+
+    #[test]
+    fn what_is_no_parameter_file_is_told_so() {
+        assert!(parse("3").unwrap_err().contains("node names"));
+        assert!(parse("/**: {rate: 1}").unwrap_err().contains("ros__parameters"));
+        assert!(parse("/**: {ros__parameters: {a: [1, x]}}").unwrap_err().contains("`a`"));
+        assert!(parse("/**: {ros__parameters: {a: null}}").unwrap_err().contains("`a`"));
+    }
+}
