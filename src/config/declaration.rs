@@ -255,27 +255,32 @@ macro_rules! from_value {
     };
 }
 
+macro_rules! list_from_value {
+    ($item:ty, $variant:ident, $name:literal) => {
+        impl FromValue for Vec<$item> {
+            const TYPE: &'static str = $name;
+
+            fn from_value(value: &Value) -> Option<Self> {
+                match value {
+                    Value::$variant(values) => Some(values.clone()),
+                    // An empty list in YAML has no type of its own; it is read as strings.
+                    Value::StringArray(values) if values.is_empty() => Some(Vec::new()),
+                    _ => None,
+                }
+            }
+
+            fn into_value(self) -> Value {
+                Value::$variant(self)
+            }
+        }
+    };
+}
+
 from_value!(bool, Bool, "bool");
 from_value!(i64, Integer, "integer");
 from_value!(String, String, "string");
-from_value!(Vec<i64>, IntegerArray, "integer_array");
-
-impl FromValue for Vec<String> {
-    const TYPE: &'static str = "string_array";
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::StringArray(values) => Some(values.clone()),
-            // An empty YAML list has no type of its own.
-            Value::BoolArray(values) if values.is_empty() => Some(Vec::new()),
-            _ => None,
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::StringArray(self)
-    }
-}
+list_from_value!(i64, IntegerArray, "integer_array");
+list_from_value!(String, StringArray, "string_array");
 
 impl FromValue for f64 {
     const TYPE: &'static str = "double";

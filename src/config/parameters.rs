@@ -160,16 +160,14 @@ fn value_of(yaml: &Yaml) -> Option<Value> {
 }
 
 fn array_of(items: &[Yaml]) -> Option<Value> {
-    let all = |values: Option<Value>| values;
-    all(items
-        .iter()
-        .map(Yaml::as_str)
-        .map(|s| s.map(str::to_owned))
-        .collect::<Option<_>>()
-        .map(Value::StringArray))
-    .or_else(|| items.iter().map(Yaml::as_bool).collect::<Option<_>>().map(Value::BoolArray))
-    .or_else(|| items.iter().map(Yaml::as_i64).collect::<Option<_>>().map(Value::IntegerArray))
-    .or_else(|| items.iter().map(Yaml::as_f64).collect::<Option<_>>().map(Value::DoubleArray))
+    fn all<T>(items: &[Yaml], read: impl Fn(&Yaml) -> Option<T>) -> Option<Vec<T>> {
+        items.iter().map(read).collect()
+    }
+    all(items, |item| item.as_str().map(str::to_owned))
+        .map(Value::StringArray)
+        .or_else(|| all(items, Yaml::as_bool).map(Value::BoolArray))
+        .or_else(|| all(items, Yaml::as_i64).map(Value::IntegerArray))
+        .or_else(|| all(items, Yaml::as_f64).map(Value::DoubleArray))
 }
 
 #[cfg(test)]
