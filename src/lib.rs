@@ -14,4 +14,6 @@
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
 pub mod config;
+pub mod control;
+pub mod trajectory;
 pub mod units;

@@ -264,8 +264,7 @@ macro_rules! list_from_value {
                 match value {
                     Value::$variant(values) => Some(values.clone()),
                     // An empty list in YAML has no type of its own; it is read as strings.
-                    Value::StringArray(values) if values.is_empty() => Some(Vec::new()),
-                    _ => None,
+                    other => other.is_empty_list().then(Vec::new),
                 }
             }
 

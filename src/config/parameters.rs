@@ -43,6 +43,17 @@ impl Value {
             Self::StringArray(_) => "string_array",
         }
     }
+
+    /// Whether this is a list without items.
+    pub fn is_empty_list(&self) -> bool {
+        match self {
+            Self::BoolArray(values) => values.is_empty(),
+            Self::IntegerArray(values) => values.is_empty(),
+            Self::DoubleArray(values) => values.is_empty(),
+            Self::StringArray(values) => values.is_empty(),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Value {

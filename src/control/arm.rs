@@ -1,0 +1,488 @@
+//! One arm, one tick: judges what the servos said, asks for a reference, limits it, and orders what to tell them.
+//!
+//! The shell reads the bus, calls [`ArmCore::tick`], carries out the [`Orders`] in their order, and reports what
+//! it read back; it decides nothing. Torque comes on in steps, one a tick: goals at the present positions, the
+//! least torque limit, torque, then every servo read back, then the limit rises. Nothing moves meanwhile.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::limiter::Limiter;
+use super::safety::{Cause, State, Transition};
+use crate::config::hardware::TorquePolicy;
+use crate::trajectory::limits::JointLimits;
+use crate::units::Time;
+
+/// What a servo said of its joint.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MeasuredJoint {
+    /// When the servo was read; meaningless before its first answer.
+    pub stamp: Time,
+    /// Whether this is from the present cycle.
+    pub fresh: bool,
+    /// Position (rad or m).
+    pub position: f64,
+    /// Velocity (rad/s or m/s).
+    pub velocity: f64,
+}
+
+/// What a joint should do this tick.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Reference {
+    /// Come to rest, and stay.
+    Hold,
+    /// Be at this position (rad or m) at the end of the tick.
+    Follow(f64),
+}
+
+/// Where references come from: a trajectory, or commands from another process.
+pub trait ReferenceSource {
+    /// Writes the reference of each joint for this tick (they come in as Hold); tells whether motion is commanded.
+    fn step(&mut self, now: Time, measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool;
+
+    /// The arm holds at these positions from now on, and can move.
+    fn hold_at(&mut self, positions: &[f64]);
+
+    /// The arm cannot move until the next [`ReferenceSource::hold_at`].
+    fn halt(&mut self, why: &'static str);
+}
+
+/// What a user asks of the arm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArmRequest {
+    /// Hold where you are.
+    TorqueOn,
+    /// Let go.
+    TorqueOff,
+    /// Stop at once, and stay so.
+    EmergencyStop,
+    /// Forget a fault or an emergency stop.
+    Reset,
+}
+
+/// How an arm behaves when things go wrong.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ArmPolicy {
+    /// How long the torque limit takes to its whole value.
+    pub torque_ramp: Duration,
+    /// Silent cycles in a row until Degraded.
+    pub misses_to_degraded: u32,
+    /// Silent cycles in a row until Faulted.
+    pub misses_to_fault: u32,
+    /// What becomes of torque at a fault and at an emergency stop.
+    pub on_fault: TorquePolicy,
+}
+
+/// How a servo was found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Whether it held torque already.
+    pub torque: bool,
+    /// Its goal position (rad or m).
+    pub goal: f64,
+}
+
+/// What the servos are to be told this tick, in this order.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Orders {
+    /// Whether [`ArmCore::commands`] are to be written as goals.
+    pub goals: bool,
+    /// What else, if anything.
+    pub torque: Option<TorqueOrder>,
+}
+
+/// An order about torque.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum TorqueOrder {
+    /// Write every servo's torque limit: this part (0..=1) of its configured one.
+    Limit(f64),
+    /// Switch every servo's torque on.
+    On,
+    /// Switch every servo's torque off.
+    Off,
+    /// Read back this joint's torque and goal, and report it to [`ArmCore::on_read_back`].
+    ReadBack(usize),
+}
+
+/// Where the arm is on the way to torque, or away from it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Step {
+    None,
+    LowerLimit,
+    SwitchOn,
+    ConfirmOn { joint: usize, tries: u32 },
+    RaiseLimit { since: Time },
+    SwitchOff,
+    ConfirmOff { joint: usize, tries: u32 },
+}
+
+/// An arm's state and commands. See the module's text.
+#[derive(Debug)]
+pub struct ArmCore {
+    policy: ArmPolicy,
+    limiters: Vec<Limiter>,
+    measured: Vec<MeasuredJoint>,
+    misses: Vec<u32>,
+    standing: Vec<Standing>,
+    commands: Vec<f64>,
+    references: Vec<Reference>,
+    state: State,
+    step: Step,
+    /// Whether the servos hold torque because we asked.
+    torque: bool,
+    torque_wanted: bool,
+    transitions: VecDeque<Transition>,
+}
+
+/// The part of the torque limit with which an arm starts to hold.
+const LEAST_TORQUE: f64 = 0.2;
+/// How often a servo is asked again before it counts as refusing.
+const READ_BACK_TRIES: u32 = 20;
+/// A servo that already holds keeps its goal when torque is asked for, if it is no farther than this away (rad).
+const SAG_ALLOWANCE: f64 = 0.1;
+const TRANSITIONS_CAPACITY: usize = 32;
+
+impl ArmCore {
+    /// A disconnected arm. `torque_on_start` asks for torque as soon as every servo has answered.
+    pub fn new(limits: &[JointLimits], period_secs: f64, policy: ArmPolicy, torque_on_start: bool) -> Self {
+        let joints = limits.len();
+        Self {
+            policy,
+            limiters: limits.iter().map(|limits| Limiter::new(*limits, period_secs, 0.0)).collect(),
+            measured: vec![MeasuredJoint::default(); joints],
+            misses: vec![0; joints],
+            standing: vec![Standing::default(); joints],
+            commands: vec![0.0; joints],
+            references: vec![Reference::Hold; joints],
+            state: State::Disconnected,
+            step: Step::None,
+            torque: false,
+            torque_wanted: torque_on_start,
+            transitions: VecDeque::with_capacity(TRANSITIONS_CAPACITY),
+        }
+    }
+
+    /// The arm's state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether the servos hold torque because they were asked to.
+    pub fn has_torque(&self) -> bool {
+        self.torque
+    }
+
+    /// What each joint is told (rad or m).
+    pub fn commands(&self) -> &[f64] {
+        &self.commands
+    }
+
+    /// The velocity of each joint's command (rad/s or m/s).
+    pub fn command_velocity(&self, joint: usize) -> f64 {
+        self.limiters[joint].velocity()
+    }
+
+    /// What each joint's servo said last.
+    pub fn measured(&self) -> &[MeasuredJoint] {
+        &self.measured
+    }
+
+    /// How many cycles in a row a joint's servo has been silent.
+    pub fn misses(&self, joint: usize) -> u32 {
+        self.misses[joint]
+    }
+
+    /// The changes of state since the last call, one by one.
+    pub fn pop_transition(&mut self) -> Option<Transition> {
+        self.transitions.pop_front()
+    }
+
+    /// The bus works and every servo was identified.
+    pub fn on_connected(&mut self, standing: &[Standing]) {
+        self.standing.copy_from_slice(standing);
+        self.misses.fill(0);
+        self.enter(State::Identified, Cause::ServosIdentified);
+    }
+
+    /// The bus does not work any more. Torque never comes back by itself.
+    pub fn on_disconnected(&mut self, source: &mut dyn ReferenceSource) {
+        self.measured.iter_mut().for_each(|measured| measured.fresh = false);
+        self.stop_moving(source, "the port was lost");
+        (self.torque, self.torque_wanted, self.step) = (false, false, Step::None);
+        self.enter(State::Disconnected, Cause::PortLost);
+    }
+
+    /// A user's request; refused with a reason where it makes no sense now.
+    ///
+    /// # Errors
+    /// Why it cannot be carried out.
+    pub fn request(
+        &mut self,
+        request: ArmRequest,
+        source: &mut dyn ReferenceSource,
+    ) -> Result<(), &'static str> {
+        match request {
+            ArmRequest::TorqueOn => self.ask_torque(),
+            ArmRequest::TorqueOff => {
+                self.ask_release(source, State::Releasing, Cause::TorqueOffAsked);
+                Ok(())
+            }
+            ArmRequest::EmergencyStop => {
+                self.latch(source, State::EmergencyStop, Cause::EmergencyStopPressed);
+                Ok(())
+            }
+            ArmRequest::Reset => self.reset(source),
+        }
+    }
+
+    /// One tick. `fresh` has, for each joint, what its servo said in this cycle.
+    pub fn tick(
+        &mut self,
+        now: Time,
+        fresh: impl IntoIterator<Item = Option<MeasuredJoint>>,
+        source: &mut dyn ReferenceSource,
+    ) -> Orders {
+        self.take_measurements(fresh);
+        self.judge(source);
+        let torque = self.advance_torque(now, source);
+        let moves = self.state.can_move();
+        self.references.fill(Reference::Hold);
+        let commanded = source.step(now, &self.measured, &mut self.references) && moves;
+        if moves {
+            self.note_motion(commanded);
+        }
+        if self.torque {
+            self.shape_commands(moves);
+        }
+        Orders { goals: self.torque, torque }
+    }
+
+    /// What a servo said of its torque and goal (rad or m) when it was read back; `None` where it was silent.
+    pub fn on_read_back(
+        &mut self,
+        joint: usize,
+        said: Option<Standing>,
+        tolerance: f64,
+        source: &mut dyn ReferenceSource,
+    ) {
+        match self.step {
+            Step::ConfirmOn { joint: asked, tries } if asked == joint => {
+                let command = self.commands[joint];
+                let holds = said.is_some_and(|s| s.torque && (s.goal - command).abs() <= tolerance);
+                if holds {
+                    self.step = Step::ConfirmOn { joint: joint + 1, tries: 0 };
+                } else if READ_BACK_TRIES <= tries {
+                    self.latch_released(source, Cause::TorqueRefused(joint));
+                } else {
+                    // Say it again before asking again: the write may have been lost.
+                    self.step = if tries % 4 == 3 {
+                        Step::SwitchOn
+                    } else {
+                        Step::ConfirmOn { joint, tries: tries + 1 }
+                    };
+                    if let Step::SwitchOn = self.step {
+                        self.standing[joint].torque = false;
+                    }
+                }
+            }
+            Step::ConfirmOff { joint: asked, tries } if asked == joint => {
+                let released = said.is_some_and(|s| !s.torque);
+                self.step = match (released, READ_BACK_TRIES <= tries) {
+                    (true, _) => Step::ConfirmOff { joint: joint + 1, tries: 0 },
+                    (false, true) => Step::ConfirmOff { joint: joint + 1, tries: 0 },
+                    (false, false) => Step::SwitchOff,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    fn take_measurements(&mut self, fresh: impl IntoIterator<Item = Option<MeasuredJoint>>) {
+        for ((measured, misses), fresh) in self.measured.iter_mut().zip(&mut self.misses).zip(fresh) {
+            match fresh {
+                Some(new) => (*measured, *misses) = (new, 0),
+                None => (measured.fresh, *misses) = (false, misses.saturating_add(1)),
+            }
+        }
+    }
+
+    fn judge(&mut self, source: &mut dyn ReferenceSource) {
+        let Some((joint, &worst)) = self.misses.iter().enumerate().max_by_key(|(_, misses)| **misses) else {
+            return;
+        };
+        match self.state {
+            State::Energizing | State::Holding | State::Active | State::Degraded
+                if self.policy.misses_to_fault <= worst =>
+            {
+                self.latch(source, State::Faulted, Cause::ServoLost(joint));
+            }
+            State::Holding | State::Active if self.policy.misses_to_degraded <= worst => {
+                self.enter(State::Degraded, Cause::ServoSilent(joint));
+            }
+            State::Degraded if worst == 0 => self.enter(State::Holding, Cause::ServosAnswer),
+            _ => {}
+        }
+    }
+
+    fn ask_torque(&mut self) -> Result<(), &'static str> {
+        match self.state {
+            State::Disconnected => Err("the arm is Disconnected; its servos must answer first"),
+            State::Faulted => Err("the arm is Faulted; reset it first"),
+            State::EmergencyStop => Err("the arm is in EmergencyStop; reset it first"),
+            _ => {
+                self.torque_wanted = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn ask_release(&mut self, source: &mut dyn ReferenceSource, to: State, cause: Cause) {
+        self.torque_wanted = false;
+        self.stop_moving(source, "torque is off");
+        if self.state == State::Disconnected {
+            return;
+        }
+        self.torque = false;
+        self.step = Step::SwitchOff;
+        if !self.state.is_latched() {
+            self.enter(to, cause);
+        }
+    }
+
+    fn latch(&mut self, source: &mut dyn ReferenceSource, to: State, cause: Cause) {
+        if self.state == State::Disconnected || self.state == to {
+            return;
+        }
+        // Torque that was on its way is not worth keeping.
+        let release = self.policy.on_fault == TorquePolicy::Release || self.state == State::Energizing;
+        self.stop_moving(source, cause.text());
+        self.enter(to, cause);
+        if release {
+            self.ask_release(source, to, cause);
+        }
+    }
+
+    fn latch_released(&mut self, source: &mut dyn ReferenceSource, cause: Cause) {
+        self.stop_moving(source, cause.text());
+        self.enter(State::Faulted, cause);
+        self.ask_release(source, State::Faulted, cause);
+    }
+
+    fn reset(&mut self, source: &mut dyn ReferenceSource) -> Result<(), &'static str> {
+        if !self.state.is_latched() {
+            return Err("there is nothing to reset; the arm is neither Faulted nor in EmergencyStop");
+        }
+        if self.misses.iter().any(|&misses| 0 < misses) {
+            return Err("not every servo answers; mend that first");
+        }
+        if self.torque {
+            source.hold_at(&self.commands);
+            self.enter(State::Holding, Cause::ResetAsked);
+        } else {
+            self.enter(State::Identified, Cause::ResetAsked);
+        }
+        Ok(())
+    }
+
+    fn stop_moving(&mut self, source: &mut dyn ReferenceSource, why: &'static str) {
+        source.halt(why);
+    }
+
+    /// One step on the way to torque or away from it.
+    fn advance_torque(&mut self, now: Time, source: &mut dyn ReferenceSource) -> Option<TorqueOrder> {
+        let joints = self.measured.len();
+        match self.step {
+            Step::None => {
+                let all_fresh = self.measured.iter().all(|measured| measured.fresh);
+                if self.state == State::Identified && self.torque_wanted && all_fresh {
+                    self.start_holding(source);
+                }
+                None
+            }
+            Step::LowerLimit => {
+                self.step = Step::SwitchOn;
+                Some(TorqueOrder::Limit(LEAST_TORQUE))
+            }
+            Step::SwitchOn => {
+                self.step = Step::ConfirmOn { joint: 0, tries: 0 };
+                Some(TorqueOrder::On)
+            }
+            Step::ConfirmOn { joint, .. } if joint < joints => Some(TorqueOrder::ReadBack(joint)),
+            Step::ConfirmOn { .. } => {
+                self.step = Step::RaiseLimit { since: now };
+                None
+            }
+            Step::RaiseLimit { since } => Some(self.raise_limit(now, since, source)),
+            Step::SwitchOff => {
+                self.step = Step::ConfirmOff { joint: 0, tries: 0 };
+                Some(TorqueOrder::Off)
+            }
+            Step::ConfirmOff { joint, .. } if joint < joints => Some(TorqueOrder::ReadBack(joint)),
+            Step::ConfirmOff { .. } => {
+                self.step = Step::None;
+                if self.state == State::Releasing {
+                    self.enter(State::Identified, Cause::TorqueOffConfirmed);
+                }
+                None
+            }
+        }
+    }
+
+    fn start_holding(&mut self, _source: &mut dyn ReferenceSource) {
+        for (joint, measured) in self.measured.iter().enumerate() {
+            let Standing { torque, goal } = self.standing[joint];
+            // A joint that sags below the goal it holds must not be lowered by every start.
+            let keeps_goal = torque && (goal - measured.position).abs() <= SAG_ALLOWANCE;
+            let position = if keeps_goal { goal } else { measured.position };
+            self.commands[joint] = position;
+            self.limiters[joint].reset(position);
+        }
+        self.torque = true;
+        self.step = Step::LowerLimit;
+        self.enter(State::Energizing, Cause::TorqueAsked);
+    }
+
+    fn raise_limit(&mut self, now: Time, since: Time, source: &mut dyn ReferenceSource) -> TorqueOrder {
+        let ramp = self.policy.torque_ramp.as_secs_f64();
+        let done = if ramp <= 0.0 { 1.0 } else { (now.secs_since(since) / ramp).clamp(0.0, 1.0) };
+        if done == 1.0 {
+            self.step = Step::None;
+            source.hold_at(&self.commands);
+            self.enter(State::Holding, Cause::TorqueConfirmed);
+        }
+        TorqueOrder::Limit(LEAST_TORQUE + (1.0 - LEAST_TORQUE) * done)
+    }
+
+    fn note_motion(&mut self, commanded: bool) {
+        match (self.state, commanded) {
+            (State::Holding, true) => self.enter(State::Active, Cause::MotionCommanded),
+            (State::Active, false) => self.enter(State::Holding, Cause::MotionEnded),
+            _ => {}
+        }
+    }
+
+    fn shape_commands(&mut self, moves: bool) {
+        if self.state == State::Energizing {
+            return;
+        }
+        for ((limiter, command), reference) in
+            self.limiters.iter_mut().zip(&mut self.commands).zip(&self.references)
+        {
+            *command = match reference {
+                Reference::Follow(position) if moves => limiter.follow(*position),
+                _ => limiter.brake(),
+            };
+        }
+    }
+
+    fn enter(&mut self, to: State, cause: Cause) {
+        if self.state == to {
+            return;
+        }
+        if self.transitions.len() < TRANSITIONS_CAPACITY {
+            self.transitions.push_back(Transition { from: self.state, to, cause });
+        }
+        self.state = to;
+    }
+}

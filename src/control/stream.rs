@@ -1,0 +1,117 @@
+//! References that come from outside, one after the other, such as `joint_commands`.
+//!
+//! Only the newest counts. Once they stop coming the arm brakes and holds; no command is ever repeated as if new.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+use std::time::Duration;
+
+use super::arm::{MeasuredJoint, Reference, ReferenceSource};
+use crate::config::arm::MAX_JOINTS;
+use crate::units::Time;
+
+/// One command for some or all joints.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JointCommand {
+    /// When it came in.
+    pub received: Time,
+    /// For each joint its position (rad or m); NaN where the command says nothing of a joint.
+    pub positions: [f64; MAX_JOINTS],
+}
+
+/// Follows the newest command of a stream.
+#[derive(Clone, Debug)]
+pub struct CommandStream {
+    timeout: Duration,
+    /// Farther than this from the held position, a joint's command is not obeyed yet (rad).
+    guard: f64,
+    newest: Option<JointCommand>,
+    /// Whether the stream still has to come near the position that each joint has held since torque came on.
+    guarded: [bool; MAX_JOINTS],
+    held: [f64; MAX_JOINTS],
+}
+
+impl CommandStream {
+    /// A stream whose commands count for `timeout`; after a start they must begin within `guard` of the arm.
+    pub fn new(timeout: Duration, guard: f64) -> Self {
+        Self { timeout, guard, newest: None, guarded: [true; MAX_JOINTS], held: [0.0; MAX_JOINTS] }
+    }
+
+    /// Takes a command; an older one is forgotten.
+    pub fn push(&mut self, command: JointCommand) {
+        self.newest = Some(command);
+    }
+}
+
+impl ReferenceSource for CommandStream {
+    fn step(&mut self, now: Time, _measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool {
+        let fresh = self.newest.filter(|command| now.saturating_since(command.received) <= self.timeout);
+        let Some(command) = fresh else {
+            self.newest = None;
+            return false;
+        };
+        for (joint, reference) in reference.iter_mut().enumerate() {
+            let wanted = command.positions[joint];
+            self.guarded[joint] &= !((wanted - self.held[joint]).abs() <= self.guard);
+            if wanted.is_finite() && !self.guarded[joint] {
+                *reference = Reference::Follow(wanted);
+            }
+        }
+        true
+    }
+
+    fn hold_at(&mut self, positions: &[f64]) {
+        self.newest = None;
+        self.guarded = [true; MAX_JOINTS];
+        self.held[..positions.len()].copy_from_slice(positions);
+    }
+
+    fn halt(&mut self, _why: &'static str) {
+        self.newest = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_millis(100);
+
+    fn stream() -> CommandStream {
+        let mut stream = CommandStream::new(TIMEOUT, 0.2);
+        stream.hold_at(&[0.0, 1.0]);
+        stream
+    }
+
+    fn command(received: Time, first: f64, second: f64) -> JointCommand {
+        let mut positions = [f64::NAN; MAX_JOINTS];
+        positions[..2].copy_from_slice(&[first, second]);
+        JointCommand { received, positions }
+    }
+
+    fn step(stream: &mut CommandStream, now: Time) -> (bool, [Reference; 2]) {
+        let mut reference = [Reference::Hold; 2];
+        let active = stream.step(now, &[], &mut reference);
+        (active, reference)
+    }
+
+    #[test]
+    fn a_command_counts_until_its_timeout_and_never_again() {
+        let mut stream = stream();
+        stream.push(command(Time(0), 0.1, f64::NAN));
+        assert_eq!(step(&mut stream, Time(0) + TIMEOUT), (true, [Reference::Follow(0.1), Reference::Hold]));
+        let late = Time(1) + TIMEOUT;
+        assert_eq!(step(&mut stream, late), (false, [Reference::Hold; 2]));
+        assert_eq!(step(&mut stream, Time(0)), (false, [Reference::Hold; 2]));
+    }
+
+    #[test]
+    fn a_stream_that_is_far_off_when_torque_comes_on_is_obeyed_only_once_it_came_near() {
+        let mut stream = stream();
+        stream.push(command(Time(0), 0.5, 1.1));
+        assert_eq!(step(&mut stream, Time(0)).1, [Reference::Hold, Reference::Follow(1.1)]);
+        stream.push(command(Time(1), 0.15, 1.1));
+        assert_eq!(step(&mut stream, Time(1)).1[0], Reference::Follow(0.15));
+        stream.push(command(Time(2), 0.5, 1.1));
+        assert_eq!(step(&mut stream, Time(2)).1[0], Reference::Follow(0.5));
+    }
+}

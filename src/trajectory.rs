@@ -1,0 +1,8 @@
+//! Trajectories: validated when they come in, splines when they are sampled.
+//!
+//! Knows no clock and no ROS: times are seconds from a trajectory's start, joints are indices into the arm's list.
+
+pub mod limits;
+pub mod refusal;
+pub mod spline;
+pub mod waypoints;

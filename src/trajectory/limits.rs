@@ -1,0 +1,113 @@
+//! What a joint may do at most.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+/// The limits of one joint; every number finite or infinite, `lower < upper`, the others positive.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JointLimits {
+    /// Lower end of the travel (rad or m); minus infinity for a continuous joint.
+    lower: f64,
+    /// Upper end of the travel (rad or m); infinity for a continuous joint.
+    upper: f64,
+    /// Greatest speed (rad/s or m/s), finite.
+    max_velocity: f64,
+    /// Greatest acceleration (rad/s² or m/s²); infinity where none is set.
+    max_acceleration: f64,
+}
+
+/// Why numbers are no limits.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum LimitsError {
+    /// No position fits.
+    #[error("its travel from {lower} to {upper} is empty; the lower end must be below the upper")]
+    EmptyTravel {
+        /// The lower end that was given.
+        lower: f64,
+        /// The upper end that was given.
+        upper: f64,
+    },
+    /// The joint cannot move.
+    #[error("its greatest speed is {0}; it must be positive and finite")]
+    Velocity(f64),
+    /// The joint cannot start moving.
+    #[error("its greatest acceleration is {0}; it must be positive")]
+    Acceleration(f64),
+}
+
+impl JointLimits {
+    /// Checked limits.
+    ///
+    /// # Errors
+    /// Where the travel is empty or a rate is not positive.
+    pub fn new(raw: RawLimits) -> Result<Self, LimitsError> {
+        let RawLimits { lower, upper, max_velocity, max_acceleration } = raw;
+        // Stated positively, so that NaN fails too.
+        let has_travel = lower < upper;
+        let can_move = 0.0 < max_velocity && max_velocity.is_finite();
+        let can_start = 0.0 < max_acceleration;
+        if !has_travel {
+            return Err(LimitsError::EmptyTravel { lower, upper });
+        }
+        if !can_move {
+            return Err(LimitsError::Velocity(max_velocity));
+        }
+        if !can_start {
+            return Err(LimitsError::Acceleration(max_acceleration));
+        }
+        Ok(Self { lower, upper, max_velocity, max_acceleration })
+    }
+
+    /// Lower end of the travel (rad or m).
+    pub fn lower(&self) -> f64 {
+        self.lower
+    }
+
+    /// Upper end of the travel (rad or m).
+    pub fn upper(&self) -> f64 {
+        self.upper
+    }
+
+    /// Greatest speed (rad/s or m/s).
+    pub fn max_velocity(&self) -> f64 {
+        self.max_velocity
+    }
+
+    /// Greatest acceleration (rad/s² or m/s²); infinity where none is set.
+    pub fn max_acceleration(&self) -> f64 {
+        self.max_acceleration
+    }
+
+    /// Whether a position is within the travel; NaN is not.
+    pub fn contains(&self, position: f64) -> bool {
+        (self.lower..=self.upper).contains(&position)
+    }
+}
+
+/// Limits as they come, unchecked; the fields mean what those of [`JointLimits`] mean.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(missing_docs, reason = "documented at JointLimits")]
+pub struct RawLimits {
+    pub lower: f64,
+    pub upper: f64,
+    pub max_velocity: f64,
+    pub max_acceleration: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: RawLimits =
+        RawLimits { lower: -1.0, upper: 1.0, max_velocity: 2.0, max_acceleration: f64::INFINITY };
+
+    #[test]
+    fn limits_that_allow_no_motion_are_refused() {
+        assert!(JointLimits::new(GOOD).is_ok());
+        assert!(JointLimits::new(RawLimits { upper: -1.0, ..GOOD }).is_err());
+        assert!(JointLimits::new(RawLimits { lower: f64::NAN, ..GOOD }).is_err());
+        for bad in [0.0, -1.0, f64::NAN] {
+            assert!(JointLimits::new(RawLimits { max_velocity: bad, ..GOOD }).is_err());
+            assert!(JointLimits::new(RawLimits { max_acceleration: bad, ..GOOD }).is_err());
+        }
+        assert!(JointLimits::new(RawLimits { max_velocity: f64::INFINITY, ..GOOD }).is_err());
+    }
+}
