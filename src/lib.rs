@@ -14,4 +14,5 @@
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
 pub mod config;
+pub mod protocol;
 pub mod units;
