@@ -15,4 +15,5 @@
 
 pub mod config;
 pub mod protocol;
+pub mod servo;
 pub mod units;
