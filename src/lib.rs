@@ -14,6 +14,9 @@
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
 pub mod config;
+pub mod config;
 pub mod control;
+pub mod protocol;
+pub mod servo;
 pub mod trajectory;
 pub mod units;

@@ -1,0 +1,5 @@
+//! Bytes on the wire become values, and back; one module for each family of servos.
+//!
+//! Nothing here owns a port or a clock: [`crate::servo`] does.
+
+pub mod feetech;

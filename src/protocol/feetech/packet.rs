@@ -1,0 +1,384 @@
+//! One frame, built in place or seen in a buffer.
+//!
+//! Building allocates nothing and cannot produce a frame that a servo would refuse: what does not
+//! fit is an error. Taking a frame out of a stream of bytes is [`super::decoder`]'s work.
+
+use super::alarms::Alarms;
+
+/// The largest value of the length byte.
+pub const MAX_LEN: usize = 250;
+/// The bytes of the longest frame.
+pub const MAX_FRAME: usize = MAX_LEN + 4;
+/// The most parameters that a frame carries, and so the most register bytes that a servo answers with.
+pub const MAX_PARAMS: usize = MAX_LEN - 2;
+/// The bytes of a frame that are not parameters.
+pub const OVERHEAD: usize = 6;
+pub(super) const BROADCAST: u8 = 0xFE;
+
+/// The address of one servo: 0 to 253.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(u8);
+
+impl Id {
+    /// The largest id that one servo can have.
+    pub const MAX: u8 = 253;
+
+    /// The id, where it is one.
+    pub const fn new(raw: u8) -> Result<Self, PacketError> {
+        if raw <= Self::MAX { Ok(Self(raw)) } else { Err(PacketError::Id(raw)) }
+    }
+
+    /// The byte on the wire.
+    pub const fn raw(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for Id {
+    type Error = PacketError;
+
+    fn try_from(raw: u8) -> Result<Self, PacketError> {
+        Self::new(raw)
+    }
+}
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(out)
+    }
+}
+
+/// Whom an instruction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The servo with this id, which answers.
+    One(Id),
+    /// Every servo; only a ping and a sync read are answered.
+    All,
+}
+
+impl Target {
+    /// The byte on the wire.
+    pub const fn raw(self) -> u8 {
+        match self {
+            Self::One(id) => id.raw(),
+            Self::All => BROADCAST,
+        }
+    }
+}
+
+impl From<Id> for Target {
+    fn from(id: Id) -> Self {
+        Self::One(id)
+    }
+}
+
+/// What a servo is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Instruction {
+    /// Answer, with nothing but the alarms.
+    Ping = 0x01,
+    /// Answer with registers.
+    Read = 0x02,
+    /// Change registers.
+    Write = 0x03,
+    /// Change registers at the next [`Self::Action`].
+    RegWrite = 0x04,
+    /// Carry out what [`Self::RegWrite`] asked for.
+    Action = 0x05,
+    /// [`Self::Reset`], as older firmware knows it.
+    OldReset = 0x06,
+    /// Start again, as after power-on.
+    Reboot = 0x08,
+    /// Back to the factory's registers, the id excepted.
+    Reset = 0x0A,
+    /// Take the present position for the middle.
+    CalibrateOffset = 0x0B,
+    /// Several servos answer with the same registers, in the order asked.
+    SyncRead = 0x82,
+    /// Change the same registers of several servos, unanswered.
+    SyncWrite = 0x83,
+}
+
+impl Instruction {
+    /// The instruction of that code.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0x01 => Self::Ping,
+            0x02 => Self::Read,
+            0x03 => Self::Write,
+            0x04 => Self::RegWrite,
+            0x05 => Self::Action,
+            0x06 => Self::OldReset,
+            0x08 => Self::Reboot,
+            0x0A => Self::Reset,
+            0x0B => Self::CalibrateOffset,
+            0x82 => Self::SyncRead,
+            0x83 => Self::SyncWrite,
+            _ => return None,
+        })
+    }
+}
+
+/// Why a frame cannot be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PacketError {
+    /// 254 means every servo, 255 is the header.
+    #[error("a servo's id is at most 253, not {0}")]
+    Id(u8),
+    /// The length byte cannot say it.
+    #[error("{actual} bytes of parameters do not fit a frame, which holds {most}", most = MAX_PARAMS)]
+    TooLong {
+        /// How many there were, up to where it was found out.
+        actual: usize,
+    },
+    /// More registers than one answer can carry.
+    #[error("an answer carries at most {most} register bytes, not {asked}", most = MAX_PARAMS)]
+    Answer {
+        /// How many were asked for.
+        asked: u8,
+    },
+    /// In a sync write every servo gets the same number of bytes.
+    #[error("servo {id} was given {actual} bytes instead of {expected}")]
+    DataLength {
+        /// For which servo.
+        id: Id,
+        /// What the sync write announced.
+        expected: u8,
+        /// What was given.
+        actual: usize,
+    },
+    /// A frame for nobody, or of nothing.
+    #[error("nothing to send: no servos or no data")]
+    Empty,
+}
+
+/// One frame, ready for the wire.
+#[derive(Clone, Copy)]
+pub struct Frame {
+    bytes: [u8; MAX_FRAME],
+    len: usize,
+}
+
+impl Frame {
+    /// Are you there?
+    pub fn ping(target: impl Into<Target>) -> Self {
+        Self::bare(target, Instruction::Ping)
+    }
+
+    /// Asks for `len` bytes of registers from `address` on.
+    pub fn read(id: Id, address: u8, len: u8) -> Result<Self, PacketError> {
+        check_answer(len)?;
+        Self::instruction(id, Instruction::Read, &[address, len])
+    }
+
+    /// Puts `data` into the registers from `address` on.
+    pub fn write(target: impl Into<Target>, address: u8, data: &[u8]) -> Result<Self, PacketError> {
+        Self::addressed(target, Instruction::Write, address, data)
+    }
+
+    /// As [`Self::write`], once [`Self::action`] says so.
+    pub fn reg_write(target: impl Into<Target>, address: u8, data: &[u8]) -> Result<Self, PacketError> {
+        Self::addressed(target, Instruction::RegWrite, address, data)
+    }
+
+    /// Carries out what `reg_write` announced, on all servos at once.
+    pub fn action() -> Self {
+        Self::bare(Target::All, Instruction::Action)
+    }
+
+    /// Back to the factory's registers.
+    pub fn reset(target: impl Into<Target>) -> Self {
+        Self::bare(target, Instruction::Reset)
+    }
+
+    /// Start again, as after power-on.
+    pub fn reboot(target: impl Into<Target>) -> Self {
+        Self::bare(target, Instruction::Reboot)
+    }
+
+    /// Asks several servos for the same registers; they answer one after another, in this order.
+    pub fn sync_read(address: u8, len: u8, ids: &[Id]) -> Result<Self, PacketError> {
+        check_answer(len)?;
+        if ids.is_empty() {
+            return Err(PacketError::Empty);
+        }
+        let mut frame = Self::begin(BROADCAST, Instruction::SyncRead as u8);
+        frame.extend(&[address, len])?;
+        for id in ids {
+            frame.extend(&[id.raw()])?;
+        }
+        Ok(frame.finish())
+    }
+
+    /// Puts `len` bytes into the same registers of several servos; none answers.
+    pub fn sync_write<D: AsRef<[u8]>>(
+        address: u8,
+        len: u8,
+        servos: impl IntoIterator<Item = (Id, D)>,
+    ) -> Result<Self, PacketError> {
+        let mut frame = Self::begin(BROADCAST, Instruction::SyncWrite as u8);
+        frame.extend(&[address, len])?;
+        let announced = frame.len;
+        for (id, data) in servos {
+            let data = data.as_ref();
+            if data.len() != usize::from(len) {
+                return Err(PacketError::DataLength { id, expected: len, actual: data.len() });
+            }
+            frame.extend(&[id.raw()])?;
+            frame.extend(data)?;
+        }
+        if len == 0 || frame.len == announced {
+            return Err(PacketError::Empty);
+        }
+        Ok(frame.finish())
+    }
+
+    /// A servo's answer.
+    pub fn status(id: Id, alarms: Alarms, params: &[u8]) -> Result<Self, PacketError> {
+        let mut frame = Self::begin(id.raw(), alarms.bits());
+        frame.extend(params)?;
+        Ok(frame.finish())
+    }
+
+    /// Any instruction with any parameters.
+    pub fn instruction(
+        target: impl Into<Target>,
+        instruction: Instruction,
+        params: &[u8],
+    ) -> Result<Self, PacketError> {
+        let mut frame = Self::begin(target.into().raw(), instruction as u8);
+        frame.extend(params)?;
+        Ok(frame.finish())
+    }
+
+    /// What goes on the wire.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn bare(target: impl Into<Target>, instruction: Instruction) -> Self {
+        Self::begin(target.into().raw(), instruction as u8).finish()
+    }
+
+    fn addressed(
+        target: impl Into<Target>,
+        instruction: Instruction,
+        address: u8,
+        data: &[u8],
+    ) -> Result<Self, PacketError> {
+        if data.is_empty() {
+            return Err(PacketError::Empty);
+        }
+        let mut frame = Self::begin(target.into().raw(), instruction as u8);
+        frame.extend(&[address])?;
+        frame.extend(data)?;
+        Ok(frame.finish())
+    }
+
+    fn begin(id: u8, code: u8) -> Self {
+        let mut bytes = [0; MAX_FRAME];
+        bytes[..5].copy_from_slice(&[0xFF, 0xFF, id, 0, code]);
+        Self { bytes, len: 5 }
+    }
+
+    fn extend(&mut self, params: &[u8]) -> Result<(), PacketError> {
+        let end = self.len + params.len();
+        // The last byte belongs to the checksum.
+        if MAX_FRAME - 1 < end {
+            return Err(PacketError::TooLong { actual: end - 5 });
+        }
+        self.bytes[self.len..end].copy_from_slice(params);
+        self.len = end;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Self {
+        self.bytes[3] = u8::try_from(self.len - 3).unwrap_or(u8::MAX);
+        self.bytes[self.len] = checksum(&self.bytes[2..self.len]);
+        self.len += 1;
+        self
+    }
+}
+
+impl std::fmt::Debug for Frame {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "Frame({:02x?})", self.as_bytes())
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+/// A whole frame with a right checksum, as it lies in the decoder's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// `bytes` from the header to the checksum, both already checked.
+    pub(super) fn from_checked(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// The whole frame.
+    pub fn as_bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The id byte.
+    pub fn id(self) -> u8 {
+        self.bytes[2]
+    }
+
+    /// The instruction, or the alarms.
+    pub fn code(self) -> u8 {
+        self.bytes[4]
+    }
+
+    /// What lies between the code and the checksum.
+    pub fn params(self) -> &'a [u8] {
+        &self.bytes[5..self.bytes.len() - 1]
+    }
+
+    /// The frame as a servo's answer; `None` where the id is no servo's.
+    pub fn status(self) -> Option<Status<'a>> {
+        let id = Id::new(self.id()).ok()?;
+        Some(Status { id, alarms: Alarms::from_bits(self.code()), params: self.params() })
+    }
+}
+
+/// A servo's answer: data and alarms side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status<'a> {
+    /// Who answers.
+    pub id: Id,
+    /// What it complains of; the parameters are valid all the same.
+    pub alarms: Alarms,
+    /// The registers asked for.
+    pub params: &'a [u8],
+}
+
+/// The inverted sum of everything from the id to the last parameter.
+pub(super) fn checksum(bytes: &[u8]) -> u8 {
+    !bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte))
+}
+
+fn check_answer(len: u8) -> Result<(), PacketError> {
+    if len == 0 {
+        return Err(PacketError::Empty);
+    }
+    if MAX_PARAMS < usize::from(len) {
+        return Err(PacketError::Answer { asked: len });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "packet_tests.rs"]
+mod tests;
