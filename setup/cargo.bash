@@ -4,10 +4,17 @@
 # cargo, from the checkout: its configuration is looked up from the current folder.
 run_cargo() { (cd "$root" && cargo "$@"); }
 
-# Keeps cargo off the network once all dependencies are here.
+# Keeps cargo off the network once all dependencies are here, which is looked up once for each Cargo.lock.
 prefer_offline() {
     [[ -z ${CARGO_NET_OFFLINE-} ]] || return 0
-    if run_cargo tree --offline --quiet --prefix none >/dev/null 2>&1; then export CARGO_NET_OFFLINE=true; fi
+    local fetched=$target/.fetched key
+    key=$(printf '%s\n' "${CARGO_HOME:-$HOME/.cargo}" "$(digest_of Cargo.toml Cargo.lock)" | digest)
+    if [[ ! -f $fetched || $(<"$fetched") != "$key" || ! -d ${CARGO_HOME:-$HOME/.cargo}/registry/src ]]; then
+        run_cargo tree --offline --quiet --prefix none >/dev/null 2>&1 || return 0
+        mkdir -p "$target"
+        printf '%s\n' "$key" >"$fetched"
+    fi
+    export CARGO_NET_OFFLINE=true
 }
 
 # Builds the executables; prints what is compiled, and nothing when all is up to date.
