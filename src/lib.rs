@@ -14,7 +14,6 @@
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
 pub mod config;
-pub mod config;
 pub mod control;
 pub mod protocol;
 pub mod servo;

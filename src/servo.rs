@@ -2,4 +2,12 @@
 //!
 //! Here bytes meet ports and clocks; ROS does not come this far down.
 
-pub mod emulator;
+pub mod bus;
+pub mod clock;
+pub mod control_thread;
+pub mod feetech_arm;
+
+pub mod link;
+pub mod ports;
+pub mod realtime;
+pub mod snapshot;

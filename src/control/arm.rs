@@ -110,10 +110,10 @@ pub enum TorqueOrder {
 enum Step {
     None,
     LowerLimit,
-    SwitchOn,
+    SwitchOn { confirm_from: usize, tries: u32 },
     ConfirmOn { joint: usize, tries: u32 },
     RaiseLimit { since: Time },
-    SwitchOff,
+    SwitchOff { confirm_from: usize, tries: u32 },
     ConfirmOff { joint: usize, tries: u32 },
 }
 
@@ -208,7 +208,7 @@ impl ArmCore {
     /// The bus does not work any more. Torque never comes back by itself.
     pub fn on_disconnected(&mut self, source: &mut dyn ReferenceSource) {
         self.measured.iter_mut().for_each(|measured| measured.fresh = false);
-        self.stop_moving(source, "the port was lost");
+        source.halt("the port was lost");
         (self.torque, self.torque_wanted, self.step) = (false, false, Step::None);
         self.enter(State::Disconnected, Cause::PortLost);
     }
@@ -269,29 +269,20 @@ impl ArmCore {
         match self.step {
             Step::ConfirmOn { joint: asked, tries } if asked == joint => {
                 let command = self.commands[joint];
-                let holds = said.is_some_and(|s| s.torque && (s.goal - command).abs() <= tolerance);
-                if holds {
-                    self.step = Step::ConfirmOn { joint: joint + 1, tries: 0 };
-                } else if READ_BACK_TRIES <= tries {
-                    self.latch_released(source, Cause::TorqueRefused(joint));
-                } else {
-                    // Say it again before asking again: the write may have been lost.
-                    self.step = if tries % 4 == 3 {
-                        Step::SwitchOn
-                    } else {
-                        Step::ConfirmOn { joint, tries: tries + 1 }
-                    };
-                    if let Step::SwitchOn = self.step {
-                        self.standing[joint].torque = false;
-                    }
-                }
+                let holds = said.is_some_and(|said| said.torque && (said.goal - command).abs() <= tolerance);
+                self.step = match tries {
+                    _ if holds => Step::ConfirmOn { joint: joint + 1, tries: 0 },
+                    READ_BACK_TRIES => return self.latch_released(source, Cause::TorqueRefused(joint)),
+                    // The order itself may have been lost.
+                    _ => Step::SwitchOn { confirm_from: joint, tries: tries + 1 },
+                };
             }
             Step::ConfirmOff { joint: asked, tries } if asked == joint => {
-                let released = said.is_some_and(|s| !s.torque);
-                self.step = match (released, READ_BACK_TRIES <= tries) {
-                    (true, _) => Step::ConfirmOff { joint: joint + 1, tries: 0 },
-                    (false, true) => Step::ConfirmOff { joint: joint + 1, tries: 0 },
-                    (false, false) => Step::SwitchOff,
+                let let_go = said.is_some_and(|said| !said.torque);
+                self.step = match tries {
+                    READ_BACK_TRIES => Step::ConfirmOff { joint: joint + 1, tries: 0 },
+                    _ if let_go => Step::ConfirmOff { joint: joint + 1, tries: 0 },
+                    _ => Step::SwitchOff { confirm_from: joint, tries: tries + 1 },
                 };
             }
             _ => {}
@@ -339,12 +330,12 @@ impl ArmCore {
 
     fn ask_release(&mut self, source: &mut dyn ReferenceSource, to: State, cause: Cause) {
         self.torque_wanted = false;
-        self.stop_moving(source, "torque is off");
+        source.halt("torque is off");
         if self.state == State::Disconnected {
             return;
         }
         self.torque = false;
-        self.step = Step::SwitchOff;
+        self.step = Step::SwitchOff { confirm_from: 0, tries: 0 };
         if !self.state.is_latched() {
             self.enter(to, cause);
         }
@@ -356,7 +347,7 @@ impl ArmCore {
         }
         // Torque that was on its way is not worth keeping.
         let release = self.policy.on_fault == TorquePolicy::Release || self.state == State::Energizing;
-        self.stop_moving(source, cause.text());
+        source.halt(cause.text());
         self.enter(to, cause);
         if release {
             self.ask_release(source, to, cause);
@@ -364,7 +355,7 @@ impl ArmCore {
     }
 
     fn latch_released(&mut self, source: &mut dyn ReferenceSource, cause: Cause) {
-        self.stop_moving(source, cause.text());
+        source.halt(cause.text());
         self.enter(State::Faulted, cause);
         self.ask_release(source, State::Faulted, cause);
     }
@@ -385,10 +376,6 @@ impl ArmCore {
         Ok(())
     }
 
-    fn stop_moving(&mut self, source: &mut dyn ReferenceSource, why: &'static str) {
-        source.halt(why);
-    }
-
     /// One step on the way to torque or away from it.
     fn advance_torque(&mut self, now: Time, source: &mut dyn ReferenceSource) -> Option<TorqueOrder> {
         let joints = self.measured.len();
@@ -396,16 +383,16 @@ impl ArmCore {
             Step::None => {
                 let all_fresh = self.measured.iter().all(|measured| measured.fresh);
                 if self.state == State::Identified && self.torque_wanted && all_fresh {
-                    self.start_holding(source);
+                    self.start_holding();
                 }
                 None
             }
             Step::LowerLimit => {
-                self.step = Step::SwitchOn;
+                self.step = Step::SwitchOn { confirm_from: 0, tries: 0 };
                 Some(TorqueOrder::Limit(LEAST_TORQUE))
             }
-            Step::SwitchOn => {
-                self.step = Step::ConfirmOn { joint: 0, tries: 0 };
+            Step::SwitchOn { confirm_from: joint, tries } => {
+                self.step = Step::ConfirmOn { joint, tries };
                 Some(TorqueOrder::On)
             }
             Step::ConfirmOn { joint, .. } if joint < joints => Some(TorqueOrder::ReadBack(joint)),
@@ -414,8 +401,8 @@ impl ArmCore {
                 None
             }
             Step::RaiseLimit { since } => Some(self.raise_limit(now, since, source)),
-            Step::SwitchOff => {
-                self.step = Step::ConfirmOff { joint: 0, tries: 0 };
+            Step::SwitchOff { confirm_from: joint, tries } => {
+                self.step = Step::ConfirmOff { joint, tries };
                 Some(TorqueOrder::Off)
             }
             Step::ConfirmOff { joint, .. } if joint < joints => Some(TorqueOrder::ReadBack(joint)),
@@ -429,7 +416,7 @@ impl ArmCore {
         }
     }
 
-    fn start_holding(&mut self, _source: &mut dyn ReferenceSource) {
+    fn start_holding(&mut self) {
         for (joint, measured) in self.measured.iter().enumerate() {
             let Standing { torque, goal } = self.standing[joint];
             // A joint that sags below the goal it holds must not be lowered by every start.
@@ -486,3 +473,7 @@ impl ArmCore {
         self.state = to;
     }
 }
+
+#[cfg(test)]
+#[path = "arm_tests.rs"]
+mod tests;

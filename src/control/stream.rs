@@ -51,7 +51,8 @@ impl ReferenceSource for CommandStream {
         };
         for (joint, reference) in reference.iter_mut().enumerate() {
             let wanted = command.positions[joint];
-            self.guarded[joint] &= !((wanted - self.held[joint]).abs() <= self.guard);
+            let is_near = (wanted - self.held[joint]).abs() <= self.guard;
+            self.guarded[joint] &= !is_near;
             if wanted.is_finite() && !self.guarded[joint] {
                 *reference = Reference::Follow(wanted);
             }

@@ -1,0 +1,281 @@
+//! The arm on simulated time, with servos that can be silent, stubborn or limp.
+
+use super::*;
+use crate::trajectory::limits::RawLimits;
+
+const PERIOD: f64 = 0.01;
+const TOLERANCE: f64 = 0.002;
+
+/// A source that asks for one position of every joint, and remembers what it was told.
+#[derive(Default)]
+struct Source {
+    wanted: Option<f64>,
+    held_at: Vec<f64>,
+    halted: Option<&'static str>,
+}
+
+impl ReferenceSource for Source {
+    fn step(&mut self, _now: Time, _measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool {
+        let Some(wanted) = self.wanted else { return false };
+        reference.fill(Reference::Follow(wanted));
+        true
+    }
+
+    fn hold_at(&mut self, positions: &[f64]) {
+        self.held_at = positions.to_vec();
+        self.halted = None;
+    }
+
+    fn halt(&mut self, why: &'static str) {
+        self.halted = Some(why);
+        self.wanted = None;
+    }
+}
+
+/// An arm of two joints whose servos do as they are told, unless a test says otherwise.
+struct Bench {
+    core: ArmCore,
+    source: Source,
+    now: Time,
+    positions: [f64; 2],
+    silent: [bool; 2],
+    stubborn: bool,
+    servos: [Standing; 2],
+    torque_limit: f64,
+    /// The commands of every cycle that wrote goals.
+    written: Vec<Vec<f64>>,
+}
+
+impl Bench {
+    fn new(on_fault: TorquePolicy) -> Self {
+        let raw = RawLimits { lower: -2.0, upper: 2.0, max_velocity: 2.0, max_acceleration: 20.0 };
+        let limits = [JointLimits::new(raw).unwrap(); 2];
+        let policy = ArmPolicy {
+            torque_ramp: Duration::from_millis(200),
+            misses_to_degraded: 3,
+            misses_to_fault: 10,
+            on_fault,
+        };
+        let mut bench = Self {
+            core: ArmCore::new(&limits, PERIOD, policy, true),
+            source: Source::default(),
+            now: Time(0),
+            positions: [0.3, -0.4],
+            silent: [false; 2],
+            stubborn: false,
+            servos: [Standing { torque: false, goal: 1.0 }; 2],
+            torque_limit: 1.0,
+            written: Vec::new(),
+        };
+        bench.core.on_connected(&bench.servos);
+        bench
+    }
+
+    fn holding(on_fault: TorquePolicy) -> Self {
+        let mut bench = Self::new(on_fault);
+        bench.run(60);
+        assert_eq!(bench.core.state(), State::Holding);
+        bench
+    }
+
+    fn run(&mut self, cycles: usize) {
+        for _ in 0..cycles {
+            self.cycle();
+        }
+    }
+
+    fn cycle(&mut self) {
+        let fresh: Vec<_> = (0..2)
+            .map(|joint| {
+                let position = self.positions[joint];
+                let measured = MeasuredJoint { stamp: self.now, fresh: true, position, velocity: 0.0 };
+                (!self.silent[joint]).then_some(measured)
+            })
+            .collect();
+        let orders = self.core.tick(self.now, fresh, &mut self.source);
+        if orders.goals {
+            self.written.push(self.core.commands().to_vec());
+            for (servo, command) in self.servos.iter_mut().zip(self.core.commands()) {
+                servo.goal = *command;
+            }
+        }
+        match orders.torque {
+            Some(TorqueOrder::Limit(part)) => self.torque_limit = part,
+            Some(TorqueOrder::On) => self.servos.iter_mut().for_each(|servo| servo.torque = !self.stubborn),
+            Some(TorqueOrder::Off) => self.servos.iter_mut().for_each(|servo| servo.torque &= self.stubborn),
+            Some(TorqueOrder::ReadBack(joint)) => {
+                let said = (!self.silent[joint]).then_some(self.servos[joint]);
+                self.core.on_read_back(joint, said, TOLERANCE, &mut self.source);
+            }
+            None => {}
+        }
+        self.now = self.now.plus_secs(PERIOD);
+    }
+
+    fn ask(&mut self, request: ArmRequest) -> Result<(), &'static str> {
+        self.core.request(request, &mut self.source)
+    }
+
+    fn transitions(&mut self) -> Vec<(State, Cause)> {
+        std::iter::from_fn(|| self.core.pop_transition()).map(|t| (t.to, t.cause)).collect()
+    }
+}
+
+#[test]
+fn switching_on_writes_where_the_joints_are_before_torque_and_nothing_else() {
+    let mut bench = Bench::new(TorquePolicy::Hold);
+    let mut torque_came_at = None;
+    for cycle in 0..60 {
+        bench.cycle();
+        if torque_came_at.is_none() && bench.servos[0].torque {
+            torque_came_at = Some((cycle, bench.written.len(), bench.torque_limit));
+        }
+    }
+    let (_, goals_written_before, torque_limit) = torque_came_at.unwrap();
+    assert!(0 < goals_written_before, "goals come before torque");
+    assert_eq!(torque_limit, LEAST_TORQUE, "torque comes on weakly");
+    assert!(bench.written.iter().all(|goals| goals == &[0.3, -0.4]), "nothing moves");
+    assert_eq!((bench.core.state(), bench.torque_limit), (State::Holding, 1.0));
+    assert_eq!(bench.source.held_at, [0.3, -0.4]);
+}
+
+#[test]
+fn no_torque_before_every_joint_has_answered() {
+    let mut bench = Bench::new(TorquePolicy::Hold);
+    bench.silent = [false, true];
+    bench.run(100);
+    assert_eq!(bench.core.state(), State::Identified);
+    assert!(bench.written.is_empty() && !bench.servos[0].torque);
+    bench.silent = [false; 2];
+    bench.run(60);
+    assert_eq!(bench.core.state(), State::Holding);
+}
+
+#[test]
+fn a_servo_that_already_holds_keeps_its_goal_and_does_not_ratchet_down() {
+    let mut bench = Bench::new(TorquePolicy::Hold);
+    bench.servos = [Standing { torque: true, goal: 0.35 }, Standing { torque: true, goal: 1.5 }];
+    bench.core.on_connected(&bench.servos);
+    bench.run(60);
+    assert_eq!(bench.core.commands(), [0.35, -0.4]);
+}
+
+#[test]
+fn a_servo_that_takes_no_torque_is_named_and_the_others_let_go() {
+    let mut bench = Bench::new(TorquePolicy::Hold);
+    bench.stubborn = true;
+    bench.run(200);
+    assert_eq!(bench.core.state(), State::Faulted);
+    assert!(bench.transitions().contains(&(State::Faulted, Cause::TorqueRefused(0))));
+    assert!(!bench.core.has_torque());
+}
+
+#[test]
+fn motion_makes_active_and_its_end_holding() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.transitions();
+    bench.source.wanted = Some(0.0);
+    bench.run(100);
+    bench.source.wanted = None;
+    bench.run(2);
+    let expected = [(State::Active, Cause::MotionCommanded), (State::Holding, Cause::MotionEnded)];
+    assert_eq!(bench.transitions(), expected);
+    assert!(bench.core.commands().iter().all(|command| command.abs() < 1e-6));
+}
+
+#[test]
+fn a_lost_stream_brakes_and_holds_instead_of_stopping_dead() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.source.wanted = Some(2.0);
+    bench.run(30);
+    let speed = bench.core.command_velocity(0);
+    bench.source.wanted = None;
+    bench.run(1);
+    assert!(0.0 < bench.core.command_velocity(0) && bench.core.command_velocity(0) < speed);
+    bench.run(50);
+    assert_eq!(bench.core.command_velocity(0), 0.0);
+}
+
+#[test]
+fn silence_degrades_then_faults_and_only_a_reset_leads_out() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.transitions();
+    bench.silent = [false, true];
+    bench.run(5);
+    assert_eq!(bench.transitions(), [(State::Degraded, Cause::ServoSilent(1))]);
+    bench.run(10);
+    assert_eq!(bench.transitions(), [(State::Faulted, Cause::ServoLost(1))]);
+    assert!(bench.core.has_torque(), "the policy is to hold");
+    assert!(bench.ask(ArmRequest::Reset).is_err(), "not while a servo is silent");
+    bench.silent = [false; 2];
+    bench.run(1);
+    assert_eq!(bench.core.state(), State::Faulted);
+    assert_eq!(bench.ask(ArmRequest::Reset), Ok(()));
+    assert_eq!(bench.core.state(), State::Holding);
+}
+
+#[test]
+fn a_short_silence_is_forgiven() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.transitions();
+    bench.silent = [true, false];
+    bench.run(4);
+    bench.silent = [false; 2];
+    bench.run(2);
+    let expected = [(State::Degraded, Cause::ServoSilent(0)), (State::Holding, Cause::ServosAnswer)];
+    assert_eq!(bench.transitions(), expected);
+}
+
+#[test]
+fn an_emergency_stop_acts_within_one_cycle_and_is_latched() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.source.wanted = Some(2.0);
+    bench.run(30);
+    let speed = bench.core.command_velocity(0);
+    bench.ask(ArmRequest::EmergencyStop).unwrap();
+    bench.run(1);
+    assert!(bench.core.command_velocity(0) < speed);
+    bench.source.wanted = Some(2.0);
+    bench.run(100);
+    assert_eq!((bench.core.state(), bench.core.command_velocity(0)), (State::EmergencyStop, 0.0));
+    assert!(bench.ask(ArmRequest::TorqueOn).is_err());
+}
+
+#[test]
+fn with_the_policy_to_release_a_stop_lets_go_and_torque_must_be_asked_for_again() {
+    let mut bench = Bench::holding(TorquePolicy::Release);
+    bench.ask(ArmRequest::EmergencyStop).unwrap();
+    bench.run(5);
+    assert!(!bench.servos[0].torque && !bench.core.has_torque());
+    bench.ask(ArmRequest::Reset).unwrap();
+    bench.run(100);
+    assert_eq!(bench.core.state(), State::Identified);
+    bench.ask(ArmRequest::TorqueOn).unwrap();
+    bench.run(60);
+    assert_eq!(bench.core.state(), State::Holding);
+}
+
+#[test]
+fn torque_off_is_repeated_until_every_servo_says_so() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.stubborn = true;
+    bench.ask(ArmRequest::TorqueOff).unwrap();
+    bench.run(5);
+    assert_eq!(bench.core.state(), State::Releasing);
+    bench.stubborn = false;
+    bench.run(10);
+    assert_eq!(bench.core.state(), State::Identified);
+    assert!(bench.servos.iter().all(|servo| !servo.torque));
+}
+
+#[test]
+fn after_a_lost_port_torque_is_not_enabled_again_by_itself() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.core.on_disconnected(&mut bench.source);
+    assert_eq!(bench.core.state(), State::Disconnected);
+    bench.core.on_connected(&bench.servos);
+    bench.written.clear();
+    bench.run(100);
+    assert_eq!(bench.core.state(), State::Identified);
+    assert!(bench.written.is_empty());
+}

@@ -1,0 +1,305 @@
+//! The control thread of one bus: at absolute deadlines it reads, judges, limits and writes, and hands out what it saw.
+//!
+//! ```text
+//! due ─ read every servo ─ core: judge, reference, limit ─ write goals ─ torque order ─ snapshot ─ sleep ─ due
+//! ```
+//! Between two cycles nothing is allocated, freed or locked. While the bus is lost the thread looks for it twice a
+//! second; then it may do all of that.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::bus::LinkLost;
+use super::clock;
+use super::feetech_arm::{FeetechArm, IdentifyError, JointRating};
+use super::ports::{ArmEvent, Commander, ThreadPorts};
+use super::realtime;
+use super::snapshot::Snapshot;
+use crate::config::hardware::{HardwareConfig, TorquePolicy};
+use crate::control::arm::{ArmCore, ArmPolicy, Orders, TorqueOrder};
+use crate::trajectory::limits::JointLimits;
+use crate::units::Time;
+
+/// What an arm is made of, as the control thread needs it.
+#[derive(Clone, Debug)]
+pub struct ArmSetup {
+    /// The joints' names.
+    pub joints: Vec<String>,
+    /// Their limits.
+    pub limits: Vec<JointLimits>,
+    /// What their servos must know.
+    pub ratings: Vec<JointRating>,
+    /// The bus, the servos, the policies.
+    pub hardware: HardwareConfig,
+    /// Time between two cycles.
+    pub period: Duration,
+}
+
+/// One arm's cycle and all that it needs.
+pub struct ControlLoop {
+    setup: ArmSetup,
+    bus: Option<FeetechArm>,
+    core: ArmCore,
+    commander: Box<dyn Commander>,
+    ports: ThreadPorts,
+    snapshot: Snapshot,
+    started: Option<Time>,
+    wire_time: Duration,
+    next_attempt: Time,
+}
+
+/// A running control thread.
+pub struct ControlThread {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Time between two attempts to find a lost bus.
+const RECONNECT_PERIOD: Duration = Duration::from_millis(500);
+/// What is left of a period for everything but the wire.
+const CYCLE_RESERVE: Duration = Duration::from_micros(300);
+/// An arm that is told to stop is at rest after this long, or never.
+const LONGEST_STOP: Duration = Duration::from_secs(3);
+
+impl ControlLoop {
+    /// Finds the servos. Nothing moves, and no torque changes.
+    ///
+    /// # Errors
+    /// Where the port cannot be opened or a servo is missing.
+    pub fn connect(
+        setup: ArmSetup,
+        commander: Box<dyn Commander>,
+        ports: ThreadPorts,
+    ) -> Result<Self, IdentifyError> {
+        let hardware = &setup.hardware;
+        let policy = ArmPolicy {
+            torque_ramp: hardware.torque_ramp,
+            misses_to_degraded: hardware.misses_to_degraded,
+            misses_to_fault: hardware.misses_to_fault,
+            on_fault: hardware.on_fault,
+        };
+        let mut core =
+            ArmCore::new(&setup.limits, setup.period.as_secs_f64(), policy, hardware.torque_on_start);
+        let (bus, standing) = FeetechArm::connect(hardware, &setup.joints, &setup.ratings)?;
+        core.on_connected(&standing);
+        Ok(Self {
+            wire_time: Duration::ZERO,
+            snapshot: Snapshot::new(setup.joints.len()),
+            bus: Some(bus),
+            core,
+            commander,
+            ports,
+            started: None,
+            next_attempt: Time(0),
+            setup,
+        })
+    }
+
+    /// Runs the loop on a thread of its own, until [`ControlThread::stop`].
+    ///
+    /// # Errors
+    /// Where there can be no such thread.
+    pub fn spawn(mut self) -> std::io::Result<ControlThread> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::Builder::new().name("control".into()).spawn(move || {
+            for refused in realtime::set_up_current_thread(&self.setup.hardware.realtime) {
+                self.give(ArmEvent::Trouble(refused));
+            }
+            self.run(&stopped);
+        })?;
+        Ok(ControlThread { stop, thread: Some(thread) })
+    }
+
+    /// The arm, for whoever runs cycles by hand.
+    pub fn core(&self) -> &ArmCore {
+        &self.core
+    }
+
+    /// The last cycle.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// One cycle that was due at `due`; the servos' answers are waited for until `latest`.
+    pub fn cycle(&mut self, due: Time, latest: Time) {
+        let began = clock::now();
+        self.take_requests();
+        if let Some(mut bus) = self.bus.take() {
+            match self.on_bus(&mut bus, began, latest) {
+                Ok(()) => self.bus = Some(bus),
+                Err(lost) => self.on_lost(&lost),
+            }
+        } else {
+            self.look_for_bus(began);
+        }
+        self.hand_out(due, began);
+    }
+
+    fn run(&mut self, stop: &AtomicBool) {
+        let mut due = clock::now();
+        let mut stop_by = None;
+        loop {
+            clock::sleep_until(due);
+            self.cycle(due, due + self.read_budget());
+            due = self.next_due(due);
+            if stop.load(Ordering::Relaxed) {
+                let by = *stop_by.get_or_insert_with(|| {
+                    self.commander.source().halt("the node stops");
+                    due + LONGEST_STOP
+                });
+                if self.is_at_rest() || by < due {
+                    return self.shut_down();
+                }
+            }
+        }
+    }
+
+    fn on_bus(&mut self, bus: &mut FeetechArm, now: Time, latest: Time) -> Result<(), LinkLost> {
+        bus.read(latest)?;
+        let orders = self.core.tick(now, bus.fresh(), self.commander.source());
+        self.carry_out(bus, orders)?;
+        self.wire_time += bus.cycle_wire_time();
+        for (joint, report) in self.snapshot.joints_mut().iter_mut().zip(bus.reports()) {
+            joint.servo = *report;
+        }
+        self.snapshot.bus = bus.counters();
+        Ok(())
+    }
+
+    fn carry_out(&mut self, bus: &mut FeetechArm, orders: Orders) -> Result<(), LinkLost> {
+        if orders.goals {
+            bus.write_goals(self.core.commands())?;
+        }
+        let Some(order) = orders.torque else { return Ok(()) };
+        let said = bus.obey(order)?;
+        if let TorqueOrder::ReadBack(joint) = order {
+            self.core.on_read_back(joint, said, bus.resolution(joint), self.commander.source());
+        }
+        Ok(())
+    }
+
+    fn take_requests(&mut self) {
+        self.commander.take_requests();
+        while let Ok(request) = self.ports.requests.pop() {
+            if let Err(why) = self.core.request(request, self.commander.source()) {
+                self.give(ArmEvent::Refused(request, why));
+            }
+        }
+    }
+
+    fn on_lost(&mut self, lost: &LinkLost) {
+        self.core.on_disconnected(self.commander.source());
+        self.give(ArmEvent::Trouble(format!("{lost}; looking for it")));
+        self.next_attempt = clock::now() + RECONNECT_PERIOD;
+        for joint in self.snapshot.joints_mut() {
+            joint.servo.fresh = false;
+        }
+    }
+
+    fn look_for_bus(&mut self, now: Time) {
+        if now < self.next_attempt {
+            return;
+        }
+        match FeetechArm::connect(&self.setup.hardware, &self.setup.joints, &self.setup.ratings) {
+            Ok((bus, standing)) => {
+                self.bus = Some(bus);
+                self.core.on_connected(&standing);
+            }
+            Err(error) => tracing::debug!(%error, "the bus is still lost"),
+        }
+        self.next_attempt = clock::now() + RECONNECT_PERIOD;
+    }
+
+    fn hand_out(&mut self, due: Time, began: Time) {
+        while let Some(transition) = self.core.pop_transition() {
+            self.give(ArmEvent::Transition(transition));
+        }
+        while !self.ports.events.is_full() {
+            let Some(event) = self.commander.next_event() else { break };
+            self.give(event);
+        }
+        self.describe(due, began);
+        if self.ports.snapshots.push(self.snapshot).is_err() {
+            self.snapshot.dropped += 1;
+        }
+        self.ports.wake();
+    }
+
+    fn describe(&mut self, due: Time, began: Time) {
+        let snapshot = &mut self.snapshot;
+        let started = *self.started.get_or_insert(began);
+        snapshot.period =
+            if snapshot.cycle == 0 { Duration::ZERO } else { began.saturating_since(snapshot.began) };
+        snapshot.cycle += 1;
+        (snapshot.due, snapshot.began, snapshot.ended) = (due, began, clock::now());
+        let elapsed = snapshot.ended.secs_since(started);
+        snapshot.bus_utilisation = if elapsed <= 0.0 { 0.0 } else { self.wire_time.as_secs_f64() / elapsed };
+        (snapshot.state, snapshot.torque) = (self.core.state(), self.core.has_torque());
+        for (index, joint) in snapshot.joints_mut().iter_mut().enumerate() {
+            joint.command = self.core.commands()[index];
+            joint.command_velocity = self.core.command_velocity(index);
+            joint.misses = self.core.misses(index);
+        }
+        self.commander.describe(snapshot);
+    }
+
+    fn give(&mut self, event: ArmEvent) {
+        // A full queue means that nobody listens any more.
+        let _full = self.ports.events.push(event);
+    }
+
+    fn read_budget(&self) -> Duration {
+        let write = self.bus.as_ref().map_or(Duration::ZERO, FeetechArm::write_wire_time);
+        self.setup.period.saturating_sub(write + CYCLE_RESERVE).max(self.setup.period / 4)
+    }
+
+    /// The next deadline that is not over yet; those that are count as overruns.
+    fn next_due(&mut self, due: Time) -> Time {
+        let period = self.setup.period;
+        let mut next = due + period;
+        let now = clock::now();
+        while next + period <= now {
+            next = next + period;
+            self.snapshot.overruns += 1;
+        }
+        next
+    }
+
+    fn is_at_rest(&self) -> bool {
+        !self.core.has_torque()
+            || (0..self.setup.joints.len()).all(|joint| self.core.command_velocity(joint) == 0.0)
+    }
+
+    fn shut_down(&mut self) {
+        let Some(bus) = &mut self.bus else { return };
+        if self.setup.hardware.on_shutdown == TorquePolicy::Release {
+            let still_held = bus.release();
+            if !still_held.is_empty() {
+                self.give(ArmEvent::Trouble(format!("torque may still be on at {}", still_held.join(", "))));
+            }
+        }
+    }
+}
+
+impl ControlThread {
+    /// Brings the arm to rest, does what the policy says about torque, and waits for the thread's end.
+    pub fn stop(mut self) {
+        self.join();
+    }
+
+    fn join(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+impl Drop for ControlThread {
+    fn drop(&mut self) {
+        self.join();
+    }
+}

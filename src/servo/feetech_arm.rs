@@ -1,0 +1,418 @@
+//! The Feetech servos of one arm: identified, read, told, in the joints' own units.
+//!
+//! Knows which servo moves which joint; decides nothing about motion or torque.
+
+use std::time::Duration;
+
+use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing};
+use super::clock;
+use super::link::{self, OpenError};
+use super::snapshot::ServoReport;
+use crate::config::hardware::{HardwareConfig, ServoConfig};
+use crate::control::arm::{MeasuredJoint, Standing, TorqueOrder};
+use crate::protocol::feetech::packet::{Frame, Id, OVERHEAD, PacketError};
+use crate::protocol::feetech::registers::{
+    GOAL_BLOCK, GOAL_POSITION, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, TORQUE_ENABLE, TORQUE_LIMIT,
+};
+use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
+use crate::units::{Radians, Ticks, Time};
+
+/// Limits of a joint that its servo needs to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JointRating {
+    /// Greatest speed (rad/s); the servo keeps it too.
+    pub max_velocity: f64,
+    /// Torque at full duty (N m); the effort that is reported is the duty times this.
+    pub max_effort: f64,
+}
+
+/// Why the servos of an arm cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentifyError {
+    /// The port cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Some servos do not answer.
+    #[error(
+        "no answer from {missing} on {port}; {found}. Check power, cable, ids and baud rate ({baud_rate_bps} bit/s)"
+    )]
+    Missing {
+        /// The joints and ids that are missing.
+        missing: String,
+        /// The joints and ids that answered.
+        found: String,
+        /// The port.
+        port: String,
+        /// The speed at which they were asked.
+        baud_rate_bps: u32,
+    },
+    /// A servo is not set up for positions.
+    #[error("servo {id} of joint `{joint}` is in mode {mode}; it must be in position mode (0)")]
+    Mode {
+        /// The joint.
+        joint: String,
+        /// Its servo.
+        id: Id,
+        /// What its mode register says.
+        mode: u8,
+    },
+    /// A servo fell silent in between, or answered nonsense.
+    #[error("joint `{joint}`: {cause}")]
+    Servo {
+        /// The joint.
+        joint: String,
+        /// What happened.
+        cause: ServoError,
+    },
+}
+
+/// The servos of one arm on one bus.
+pub struct FeetechArm {
+    bus: Bus,
+    port: String,
+    baud_rate_bps: u32,
+    servos: Vec<Servo>,
+    read_all: Frame,
+    ids: Vec<Id>,
+    reports: Vec<ServoReport>,
+}
+
+struct Servo {
+    joint: String,
+    id: Id,
+    config: ServoConfig,
+    rating: JointRating,
+    /// In ticks a second.
+    speed_limit: i32,
+}
+
+/// Registers 40 to 49: torque, the goal block, torque limit.
+const COMMAND_BLOCK_LEN: u8 = TORQUE_LIMIT.address + TORQUE_LIMIT.size - TORQUE_ENABLE.address;
+/// How often a servo is asked before it counts as absent.
+const TRIES: u32 = 3;
+const FULL_TORQUE_PERMILLE: f64 = 1000.0;
+
+impl FeetechArm {
+    /// Opens the port and makes sure that every servo is there and in position mode.
+    ///
+    /// Servos are found as they stand: nothing moves, and torque stays as it is.
+    ///
+    /// # Errors
+    /// Where the port cannot be opened, or a servo is missing or not usable; the names are in the text.
+    pub fn connect(
+        config: &HardwareConfig,
+        joints: &[String],
+        ratings: &[JointRating],
+    ) -> Result<(Self, Vec<Standing>), IdentifyError> {
+        let servos: Vec<Servo> = joints
+            .iter()
+            .zip(&config.servos)
+            .zip(ratings)
+            .map(|((joint, servo), rating)| Servo::new(joint, servo, *rating))
+            .collect::<Result<_, _>>()?;
+        let ids: Vec<Id> = servos.iter().map(|servo| servo.id).collect();
+        let read_all = Frame::sync_read(PRESENT_BLOCK.address, PRESENT_BLOCK.len, &ids)
+            .map_err(|cause| IdentifyError::Servo { joint: joints.join(", "), cause: cause.into() })?;
+        let timing = Timing { baud_rate_bps: config.baud_rate_bps, adapter_latency: config.adapter_latency };
+        let link = link::open(&config.port, config.baud_rate_bps)?;
+        let mut arm = Self {
+            bus: Bus::new(link, timing, config.echo),
+            port: config.port.clone(),
+            baud_rate_bps: config.baud_rate_bps,
+            reports: vec![ServoReport::default(); servos.len()],
+            servos,
+            read_all,
+            ids,
+        };
+        arm.find_all()?;
+        let standings = (0..arm.servos.len()).map(|joint| arm.prepare(joint)).collect::<Result<_, _>>()?;
+        Ok((arm, standings))
+    }
+
+    /// Reads every servo once, and those that were silent once more while there is time before `latest`.
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    pub fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
+        self.reports.iter_mut().for_each(|report| report.fresh = false);
+        let (servos, reports) = (&self.servos, &mut self.reports);
+        let reply_time = self.bus.wire_time(OVERHEAD + Telemetry::LEN);
+        self.bus.sync_read(&self.read_all, &self.ids, PRESENT_BLOCK.len, latest, |status, at| {
+            note(servos, reports, status.id, status.params, at - reply_time);
+        })?;
+        self.read_silent_ones_again(latest)
+    }
+
+    /// What each servo said last, in the joints' order.
+    pub fn reports(&self) -> &[ServoReport] {
+        &self.reports
+    }
+
+    /// For each joint what its servo said in this cycle.
+    pub fn fresh(&self) -> impl Iterator<Item = Option<MeasuredJoint>> {
+        self.reports.iter().map(|report| {
+            report.fresh.then_some(MeasuredJoint {
+                stamp: report.stamp,
+                fresh: true,
+                position: report.position,
+                velocity: report.velocity,
+            })
+        })
+    }
+
+    /// Writes every servo's goal (rad).
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    pub fn write_goals(&mut self, positions: &[f64]) -> Result<(), LinkLost> {
+        let goals =
+            self.servos.iter().zip(positions).map(|(servo, &position)| (servo.id, servo.goal(position)));
+        let frame = Frame::sync_write(GOAL_BLOCK.address, GOAL_BLOCK.len, goals);
+        self.tell(frame)
+    }
+
+    /// Carries out an order about torque. A read back gives what the servo said, `None` where it was silent.
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    pub fn obey(&mut self, order: TorqueOrder) -> Result<Option<Standing>, LinkLost> {
+        let frame = match order {
+            TorqueOrder::ReadBack(joint) => return self.read_back(joint),
+            TorqueOrder::On => self.write_same(1),
+            TorqueOrder::Off => self.write_same(0),
+            TorqueOrder::Limit(part) => {
+                let limits = self.servos.iter().map(|servo| (servo.id, servo.torque_limit(part)));
+                Frame::sync_write(TORQUE_LIMIT.address, TORQUE_LIMIT.size, limits)
+            }
+        };
+        self.tell(frame)?;
+        Ok(None)
+    }
+
+    /// Switches torque off and makes sure that it is, one servo after the other; gives the joints that still hold.
+    pub fn release(&mut self) -> Vec<String> {
+        // Whether this one went through is seen when each servo is asked.
+        let _broadcast = self.obey(TorqueOrder::Off);
+        let held: Vec<usize> = (0..self.servos.len()).filter(|&joint| !self.release_one(joint)).collect();
+        held.into_iter().map(|joint| self.servos[joint].joint.clone()).collect()
+    }
+
+    fn release_one(&mut self, joint: usize) -> bool {
+        let id = self.ids[joint];
+        let Ok(off) = Frame::write(id, TORQUE_ENABLE.address, &[0]) else { return false };
+        (0..TRIES).any(|_| {
+            let _answer = self.bus.ask(id, &off, 0, 1, |_| ());
+            matches!(self.read_registers(joint, TORQUE_ENABLE.address, 1, |data| data[0]), Ok(0))
+        })
+    }
+
+    /// How far a goal that was read back may be from what was asked for (rad).
+    pub fn resolution(&self, joint: usize) -> f64 {
+        self.servos[joint].config.calibration.rate_to_rad_s(1.0).abs()
+    }
+
+    /// How long one cycle's bytes are on the wire.
+    pub fn cycle_wire_time(&self) -> Duration {
+        self.read_wire_time() + self.write_wire_time()
+    }
+
+    /// How long one cycle's goals are on the wire.
+    pub fn write_wire_time(&self) -> Duration {
+        let write = OVERHEAD + 2 + self.servos.len() * (1 + GoalBlock::LEN);
+        self.bus.wire_time(write)
+    }
+
+    /// What went over the bus so far.
+    pub fn counters(&self) -> BusCounters {
+        self.bus.counters()
+    }
+
+    fn read_wire_time(&self) -> Duration {
+        let replies = self.servos.len() * (OVERHEAD + Telemetry::LEN);
+        self.bus.wire_time(self.read_all.as_bytes().len() + replies)
+    }
+
+    fn read_silent_ones_again(&mut self, latest: Time) -> Result<(), LinkLost> {
+        let one_try =
+            self.bus.wire_time(OVERHEAD + 2 + OVERHEAD + Telemetry::LEN) + Duration::from_micros(300);
+        for joint in 0..self.servos.len() {
+            if self.reports[joint].fresh || latest < clock::now() + one_try {
+                continue;
+            }
+            let (id, reply_time) = (self.ids[joint], self.bus.wire_time(OVERHEAD + Telemetry::LEN));
+            let Ok(request) = Frame::read(id, PRESENT_BLOCK.address, PRESENT_BLOCK.len) else { continue };
+            let (servos, reports) = (&self.servos, &mut self.reports);
+            let answered = self.bus.ask_until(id, &request, Telemetry::LEN, latest, |data, at| {
+                note(servos, reports, id, data, at - reply_time);
+            });
+            if let Err(ServoError::Lost(lost)) = answered {
+                return Err(lost);
+            }
+        }
+        Ok(())
+    }
+
+    fn find_all(&mut self) -> Result<(), IdentifyError> {
+        let (mut missing, mut found) = (Vec::new(), Vec::new());
+        for joint in 0..self.servos.len() {
+            let id = self.ids[joint];
+            let name = format!("`{}` (id {id})", self.servos[joint].joint);
+            match self.bus.ask(id, &Frame::ping(id), 0, TRIES, |_| ()) {
+                Ok(()) => found.push(name),
+                Err(ServoError::Silent(_)) => missing.push(name),
+                Err(cause) => return Err(self.failed(joint, cause)),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let found = if found.is_empty() {
+            "none answers".to_owned()
+        } else {
+            format!("{} answered", found.join(", "))
+        };
+        let (port, baud_rate_bps) = (self.port.clone(), self.baud_rate_bps);
+        Err(IdentifyError::Missing { missing: missing.join(", "), found, port, baud_rate_bps })
+    }
+
+    /// Checks and sets what must be right before a servo is used, and tells how it stands.
+    fn prepare(&mut self, joint: usize) -> Result<Standing, IdentifyError> {
+        let read = |arm: &mut Self, address, len| {
+            arm.read_registers(joint, address, len, |data| {
+                u16::from_le_bytes([data[0], data.get(1).copied().unwrap_or(0)])
+            })
+            .map_err(|cause| arm.failed(joint, cause))
+        };
+        let model = read(self, MODEL.address, MODEL.size)?;
+        let [mode, _] = read(self, MODE.address, MODE.size)?.to_le_bytes();
+        let delay = read(self, RETURN_DELAY.address, RETURN_DELAY.size)?;
+        let Servo { joint: name, id, .. } = &self.servos[joint];
+        tracing::debug!(joint = %name, %id, model, "servo identified");
+        if mode != 0 {
+            return Err(IdentifyError::Mode { joint: name.clone(), id: *id, mode });
+        }
+        let standing = self.standing(joint).map_err(|cause| self.failed(joint, cause))?;
+        if delay != 0 {
+            self.remove_return_delay(joint, standing.torque).map_err(|cause| self.failed(joint, cause))?;
+        }
+        Ok(standing)
+    }
+
+    /// A return delay of 500 µs, with which servos may be sold, makes a cycle three times as long.
+    fn remove_return_delay(&mut self, joint: usize, torque: bool) -> Result<(), ServoError> {
+        let (id, name) = (self.ids[joint], &self.servos[joint].joint);
+        if torque {
+            tracing::warn!(joint = %name, "its servo answers late, and holds torque, so its return delay is left as it is");
+            return Ok(());
+        }
+        tracing::info!(joint = %name, "setting the return delay of its servo to zero");
+        for (register, value) in [(LOCK, 0), (RETURN_DELAY, 0), (LOCK, 1)] {
+            let frame = Frame::write(id, register.address, &[value])?;
+            self.bus.ask(id, &frame, 0, TRIES, |_| ())?;
+        }
+        Ok(())
+    }
+
+    fn standing(&mut self, joint: usize) -> Result<Standing, ServoError> {
+        let calibration = self.servos[joint].config.calibration;
+        self.read_registers(joint, TORQUE_ENABLE.address, COMMAND_BLOCK_LEN, |data| {
+            let at = usize::from(GOAL_POSITION.address - TORQUE_ENABLE.address);
+            let goal = Ticks(GOAL_POSITION.decode_raw(u16::from_le_bytes([data[at], data[at + 1]])));
+            Standing { torque: data[0] == 1, goal: calibration.to_radians(goal).0 }
+        })
+    }
+
+    fn read_back(&mut self, joint: usize) -> Result<Option<Standing>, LinkLost> {
+        match self.standing(joint) {
+            Ok(standing) => Ok(Some(standing)),
+            Err(ServoError::Lost(lost)) => Err(lost),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn read_registers<T>(
+        &mut self,
+        joint: usize,
+        address: u8,
+        len: u8,
+        take: impl FnMut(&[u8]) -> T,
+    ) -> Result<T, ServoError> {
+        let id = self.ids[joint];
+        let request = Frame::read(id, address, len)?;
+        self.bus.ask(id, &request, usize::from(len), TRIES, take)
+    }
+
+    fn write_same(&self, torque: u8) -> Result<Frame, PacketError> {
+        Frame::sync_write(TORQUE_ENABLE.address, 1, self.ids.iter().map(|id| (*id, [torque])))
+    }
+
+    fn tell(&mut self, frame: Result<Frame, PacketError>) -> Result<(), LinkLost> {
+        match frame {
+            Ok(frame) => self.bus.tell(&frame),
+            // The same shape of frame was built when the arm connected; nothing is sent rather than something wrong.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn failed(&self, joint: usize, cause: ServoError) -> IdentifyError {
+        IdentifyError::Servo { joint: self.servos[joint].joint.clone(), cause }
+    }
+}
+
+impl Servo {
+    fn new(joint: &str, config: &ServoConfig, rating: JointRating) -> Result<Self, IdentifyError> {
+        let id = Id::new(config.id)
+            .map_err(|cause| IdentifyError::Servo { joint: joint.to_owned(), cause: cause.into() })?;
+        let speed = config.calibration.rate_from_rad_s(rating.max_velocity).abs().min(f64::from(i16::MAX));
+        #[expect(clippy::cast_possible_truncation, reason = "at most i16::MAX")]
+        Ok(Self {
+            joint: joint.to_owned(),
+            id,
+            config: config.clone(),
+            rating,
+            speed_limit: speed.ceil() as i32,
+        })
+    }
+
+    /// The goal block for a position (rad). Its speed lets the servo catch up, but not run away.
+    fn goal(&self, position: f64) -> [u8; GoalBlock::LEN] {
+        let most = GOAL_POSITION.range().1;
+        let Ticks(ticks) = self.config.calibration.to_ticks(Radians(position));
+        let block = GoalBlock {
+            position: Ticks(ticks.clamp(-most, most)),
+            speed_ticks_s: self.speed_limit,
+            ..GoalBlock::default()
+        };
+        block.encode().unwrap_or([0; GoalBlock::LEN])
+    }
+
+    fn torque_limit(&self, part: f64) -> [u8; 2] {
+        let permille =
+            (FULL_TORQUE_PERMILLE * self.config.torque_limit * part).clamp(0.0, FULL_TORQUE_PERMILLE);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
+        (permille.round() as u16).to_le_bytes()
+    }
+
+    fn report(&self, telemetry: Telemetry, stamp: Time) -> ServoReport {
+        let calibration = self.config.calibration;
+        ServoReport {
+            fresh: true,
+            stamp,
+            position: calibration.to_radians(telemetry.position).0,
+            velocity: calibration.rate_to_rad_s(f64::from(telemetry.speed_ticks_s)),
+            effort: calibration.sign() * telemetry.load() * self.rating.max_effort,
+            temperature_degc: f64::from(telemetry.temperature_celsius),
+            voltage_v: telemetry.voltage_v(),
+            current_a: telemetry.current_a(),
+            load: calibration.sign() * telemetry.load(),
+            alarms: telemetry.alarms,
+        }
+    }
+}
+
+fn note(servos: &[Servo], reports: &mut [ServoReport], id: Id, data: &[u8], stamp: Time) {
+    let Some(joint) = servos.iter().position(|servo| servo.id == id) else { return };
+    if let Ok(telemetry) = Telemetry::parse(data) {
+        reports[joint] = servos[joint].report(telemetry, stamp);
+    }
+}

@@ -1,0 +1,156 @@
+//! The door to the wire: bytes out, bytes in until a deadline; a serial device or a TCP serial server.
+//!
+//! Knows no frames.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use serialport::{ClearBuffer, SerialPort, TTYPort};
+
+use super::clock;
+use crate::units::Time;
+
+/// A wire that bytes go over. Every error means that the wire is lost.
+pub trait Link: Send {
+    /// Hands all bytes to the wire.
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Waits for bytes until `deadline` and takes what there is; 0 says that none came.
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    fn receive(&mut self, deadline: Time, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Forgets what came in and was not taken.
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    fn discard_input(&mut self) -> io::Result<()>;
+}
+
+/// Why a port cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open port {port}: {problem}")]
+pub struct OpenError {
+    /// The port as it was configured.
+    pub port: String,
+    /// What is wrong, and what may help.
+    pub problem: String,
+}
+
+/// Opens a serial device, or `tcp://HOST:PORT`.
+///
+/// # Errors
+/// Where there is no such port, another program has it, or it cannot be had.
+pub fn open(port: &str, baud_rate_bps: u32) -> Result<Box<dyn Link>, OpenError> {
+    let opened = match port.strip_prefix("tcp://") {
+        Some(address) => open_tcp(address).map(|link| Box::new(link) as Box<dyn Link>),
+        None => open_serial(port, baud_rate_bps).map(|link| Box::new(link) as Box<dyn Link>),
+    };
+    opened.map_err(|problem| OpenError { port: port.to_owned(), problem })
+}
+
+fn open_serial(path: &str, baud_rate_bps: u32) -> Result<SerialLink, String> {
+    let port = serialport::new(path, baud_rate_bps)
+        // A tty that was closed with bytes in it may still hand them to the next one.
+        .timeout(Duration::ZERO)
+        .open_native()
+        .map_err(|error| explain(path, &error))?;
+    Ok(SerialLink { port })
+}
+
+fn explain(path: &str, error: &serialport::Error) -> String {
+    use serialport::ErrorKind::{Io, NoDevice};
+    match error.kind() {
+        NoDevice if std::path::Path::new(path).exists() => {
+            "another program is using it; stop that one first".to_owned()
+        }
+        NoDevice | Io(io::ErrorKind::NotFound) => {
+            "there is no such device; is the adapter plugged in? See /dev/serial/by-id".to_owned()
+        }
+        Io(io::ErrorKind::PermissionDenied) => {
+            "permission denied; add yourself to the group that owns it (dialout, mostly)".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn open_tcp(address: &str) -> Result<TcpLink, String> {
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+    let mut resolved = address
+        .to_socket_addrs()
+        .map_err(|error| format!("`{address}` is no HOST:PORT that can be resolved ({error})"))?;
+    let address = resolved.next().ok_or_else(|| format!("`{address}` resolves to nothing"))?;
+    let stream = TcpStream::connect_timeout(&address, CONNECT_TIMEOUT).map_err(|error| error.to_string())?;
+    stream
+        .set_nodelay(true)
+        .and_then(|()| stream.set_nonblocking(true))
+        .map_err(|error| error.to_string())?;
+    Ok(TcpLink { stream })
+}
+
+struct SerialLink {
+    port: TTYPort,
+}
+
+impl Link for SerialLink {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        const WRITE_TIMEOUT: Duration = Duration::from_millis(50);
+        self.port.set_timeout(WRITE_TIMEOUT)?;
+        self.port.write_all(bytes)
+    }
+
+    fn receive(&mut self, deadline: Time, buffer: &mut [u8]) -> io::Result<usize> {
+        self.port.set_timeout(deadline.saturating_since(clock::now()))?;
+        nothing_yet_is_zero(self.port.read(buffer))
+    }
+
+    fn discard_input(&mut self) -> io::Result<()> {
+        Ok(self.port.clear(ClearBuffer::Input)?)
+    }
+}
+
+struct TcpLink {
+    stream: TcpStream,
+}
+
+impl Link for TcpLink {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Requests are far smaller than a socket's buffer: one that does not fit means that nobody reads.
+        self.stream.write_all(bytes)
+    }
+
+    fn receive(&mut self, deadline: Time, buffer: &mut [u8]) -> io::Result<usize> {
+        let wait = i64::try_from(deadline.saturating_since(clock::now()).as_nanos()).unwrap_or(i64::MAX);
+        let mut ready = [PollFd::new(&self.stream, PollFlags::IN)];
+        match poll(&mut ready, Some(&clock::timespec(wait))) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(0),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        nothing_yet_is_zero(self.stream.read(buffer))
+    }
+
+    fn discard_input(&mut self) -> io::Result<()> {
+        let mut rest = [0; 256];
+        while nothing_yet_is_zero(self.stream.read(&mut rest))? != 0 {}
+        Ok(())
+    }
+}
+
+/// End of file is the loss of the wire; nothing within the time is not.
+fn nothing_yet_is_zero(read: io::Result<usize>) -> io::Result<usize> {
+    match read {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(count) => Ok(count),
+        Err(error) => match error.kind() {
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(0),
+            _ => Err(error),
+        },
+    }
+}

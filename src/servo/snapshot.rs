@@ -1,0 +1,114 @@
+//! What one control cycle saw and did, in a fixed size, as it is handed to whoever publishes it.
+
+use std::time::Duration;
+
+use super::bus::BusCounters;
+use crate::config::arm::MAX_JOINTS;
+use crate::control::follower::GoalId;
+use crate::control::safety::State;
+use crate::protocol::feetech::alarms::Alarms;
+use crate::trajectory::spline::JointState;
+use crate::units::Time;
+
+/// What a servo said last, in its joint's units.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ServoReport {
+    /// Whether it said so in this cycle.
+    pub fresh: bool,
+    /// When it was read.
+    pub stamp: Time,
+    /// Position (rad).
+    pub position: f64,
+    /// Velocity (rad/s).
+    pub velocity: f64,
+    /// Effort (N m): the motor's duty cycle times the torque at full duty. A model, not a measurement.
+    pub effort: f64,
+    /// Temperature (°C).
+    pub temperature_degc: f64,
+    /// Supply voltage (V).
+    pub voltage_v: f64,
+    /// Motor current (A), without a sign.
+    pub current_a: f64,
+    /// Duty cycle of the motor, -1 to 1 in the joint's direction.
+    pub load: f64,
+    /// What the servo complains of.
+    pub alarms: Alarms,
+}
+
+/// One joint in one cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct JointSnapshot {
+    /// What its servo said.
+    pub servo: ServoReport,
+    /// What it was told (rad).
+    pub command: f64,
+    /// Velocity of what it was told (rad/s).
+    pub command_velocity: f64,
+    /// Where the trajectory wants it at the time of the snapshot.
+    pub desired: JointState,
+    /// How many cycles in a row its servo has been silent.
+    pub misses: u32,
+}
+
+/// One control cycle.
+#[derive(Clone, Copy, Debug)]
+pub struct Snapshot {
+    /// Counts cycles from 1.
+    pub cycle: u64,
+    /// When the cycle should have begun.
+    pub due: Time,
+    /// When it began.
+    pub began: Time,
+    /// When its last byte was handed to the wire.
+    pub ended: Time,
+    /// From the beginning of the cycle before to this one's; zero for the first.
+    pub period: Duration,
+    /// How many cycles were left out so far because one took too long.
+    pub overruns: u64,
+    /// How long the bytes of all cycles so far were on the wire, over the time that went by.
+    pub bus_utilisation: f64,
+    /// What went over the bus so far.
+    pub bus: BusCounters,
+    /// The arm's state after the cycle.
+    pub state: State,
+    /// Whether the servos hold torque because they were asked to.
+    pub torque: bool,
+    /// The goal under way.
+    pub goal: Option<GoalId>,
+    /// Snapshots that nobody took in time.
+    pub dropped: u64,
+    joint_count: usize,
+    joints: [JointSnapshot; MAX_JOINTS],
+}
+
+impl Snapshot {
+    /// An empty snapshot of an arm with `joint_count` joints (at most [`MAX_JOINTS`]).
+    pub fn new(joint_count: usize) -> Self {
+        Self {
+            cycle: 0,
+            due: Time(0),
+            began: Time(0),
+            ended: Time(0),
+            period: Duration::ZERO,
+            overruns: 0,
+            bus_utilisation: 0.0,
+            bus: BusCounters::default(),
+            state: State::Disconnected,
+            torque: false,
+            goal: None,
+            dropped: 0,
+            joint_count: joint_count.min(MAX_JOINTS),
+            joints: [JointSnapshot::default(); MAX_JOINTS],
+        }
+    }
+
+    /// The joints, in the arm's order.
+    pub fn joints(&self) -> &[JointSnapshot] {
+        &self.joints[..self.joint_count]
+    }
+
+    /// The joints, in the arm's order, to be filled in.
+    pub fn joints_mut(&mut self) -> &mut [JointSnapshot] {
+        &mut self.joints[..self.joint_count]
+    }
+}
