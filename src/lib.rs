@@ -15,6 +15,7 @@
 
 pub mod config;
 pub mod control;
+pub mod kinematics;
 pub mod protocol;
 pub mod servo;
 pub mod trajectory;

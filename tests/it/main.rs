@@ -1,0 +1,6 @@
+//! The package from outside, one module for each thing that must hold.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
+
+mod kinematics_arms;
+mod kinematics_chain;
+mod kinematics_model;
