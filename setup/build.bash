@@ -185,6 +185,7 @@ write_activation() {
             printf 'export LIBCLANG_PATH=%q\n' "${clang[0]}"
             printf 'export BINDGEN_EXTRA_CLANG_ARGS=%q\n' "-isystem $(cc -print-file-name=include)"
         fi
+        print_discovery
     } >"$activation.new"
     mv "$activation.new" "$activation"
 }
@@ -193,4 +194,12 @@ write_activation() {
 print_prepended() {
     # shellcheck disable=SC2016 # what is printed is expanded where it is sourced
     [[ -z $2 ]] || printf 'export %s=%q${%s:+:$%s}\n' "$1" "$2" "$1" "$1"
+}
+
+# Nobody else on the network shall find or move the arm, unless the user has chosen so.
+print_discovery() {
+    local choice=ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
+    case $distribution in foxy | galactic | humble) choice=ROS_LOCALHOST_ONLY=1 ;; esac
+    # shellcheck disable=SC2016 # what is printed is expanded where it is sourced
+    printf '[ -n "${ROS_AUTOMATIC_DISCOVERY_RANGE-}${ROS_LOCALHOST_ONLY-}" ] || export %s\n' "$choice"
 }

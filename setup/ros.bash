@@ -88,18 +88,8 @@ installed_python() { sed -n 's/^version *= *//p' "$venv/pyvenv.cfg" 2>/dev/null 
 export_environment() {
     # shellcheck source=/dev/null
     source "$activation"
-    stay_on_this_machine
     if [[ $kind == private && -n ${RMW_IMPLEMENTATION-} && $RMW_IMPLEMENTATION != rmw_fastrtps_cpp ]]; then
         say "ignoring RMW_IMPLEMENTATION=$RMW_IMPLEMENTATION: the private ROS 2 has rmw_fastrtps_cpp only"
         unset RMW_IMPLEMENTATION
     fi
-}
-
-# Nobody else on the network shall find or move the arm, unless the user has chosen so.
-stay_on_this_machine() {
-    [[ -z ${ROS_AUTOMATIC_DISCOVERY_RANGE-} && -z ${ROS_LOCALHOST_ONLY-} ]] || return 0
-    case $distribution in
-    foxy | galactic | humble) export ROS_LOCALHOST_ONLY=1 ;;
-    *) export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ;;
-    esac
 }
