@@ -4,13 +4,14 @@
 
 build_everything() {
     trap stop_ticker EXIT
+    local console
     # Steps write to their log; this goes to whoever watches.
     exec {console}>&2
     trap 'say "interrupted; what is complete is kept, run this again to go on" 2>&"$console"; exit 130' INT TERM
     rm -f "$state/stamp"
     need_compilers
     find_python
-    local console venv_key tools_key overlay_key
+    local venv_key tools_key overlay_key
     venv_key=$(printf '%s\n' "$root" "$kind" "$python_version" | digest)
     if [[ $kind == private ]]; then
         venv_key=$(printf '%s\n' "$venv_key" "$(digest_of setup/ros2-jazzy.txt setup/mend.py)" | digest)
