@@ -16,6 +16,8 @@
 pub mod config;
 pub mod control;
 pub mod kinematics;
+#[cfg(feature = "ros")]
+pub mod nodes;
 pub mod protocol;
 pub mod servo;
 pub mod trajectory;

@@ -10,4 +10,5 @@ pub mod feetech_arm;
 pub mod link;
 pub mod ports;
 pub mod realtime;
+pub mod setup;
 pub mod snapshot;

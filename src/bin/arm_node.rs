@@ -1,2 +1,7 @@
-//! Placeholder until the nodes land.
-fn main() {}
+//! See [`servo_arm::nodes::arm_node`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    servo_arm::nodes::ros::run("arm_node", servo_arm::nodes::arm_node::run)
+}

@@ -125,10 +125,8 @@ pub struct ThreadPorts {
     waker: Arc<OnceLock<Thread>>,
 }
 
-/// Everybody else's end of the queues.
+/// The end of the queues that takes what the control thread hands out.
 pub struct ArmPorts {
-    /// What users ask of the arm.
-    pub requests: Producer<ArmRequest>,
     /// What happened.
     pub events: Consumer<ArmEvent>,
     /// What every cycle saw and did.
@@ -142,15 +140,16 @@ const EVENTS: usize = 256;
 /// Snapshots that may wait for the publisher: more than half a second at 200 Hz.
 const SNAPSHOTS: usize = 128;
 
-/// The queues between a control thread and the rest.
-pub fn ports() -> (ThreadPorts, ArmPorts) {
+/// The queues between a control thread and the rest: the thread's end, the takers' end, and what users ask.
+pub fn ports() -> (ThreadPorts, ArmPorts, Producer<ArmRequest>) {
     let (request_in, requests) = RingBuffer::new(REQUESTS);
     let (events, event_out) = RingBuffer::new(EVENTS);
     let (snapshots, snapshot_out) = RingBuffer::new(SNAPSHOTS);
     let waker = Arc::new(OnceLock::new());
     (
         ThreadPorts { requests, events, snapshots, waker: waker.clone() },
-        ArmPorts { requests: request_in, events: event_out, snapshots: snapshot_out, waker },
+        ArmPorts { events: event_out, snapshots: snapshot_out, waker },
+        request_in,
     )
 }
 

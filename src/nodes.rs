@@ -1,0 +1,22 @@
+//! The ROS faces of the arm: thin shells that turn messages into values and values into messages.
+//!
+//! Decisions are made in [`crate::control`]; here they are received, carried over, and published.
+//!
+//! - [`ros`]: context, nodes, the threads that spin them, start and end of a process;
+//! - [`logging`], [`parameters`], [`action_server`], [`messages`]: what every node needs of ROS;
+//! - [`hardware`], [`controller`]: what a node of that kind offers, wherever it runs;
+//! - [`publisher`]: the thread that publishes what the control thread hands out;
+//! - [`hardware_node`], [`controller_node`], [`arm_node`]: the processes.
+
+pub mod action_server;
+pub mod arm_node;
+pub mod controller;
+pub mod controller_node;
+pub mod hardware;
+pub mod hardware_node;
+pub mod logging;
+pub mod messages;
+pub mod parameters;
+pub mod publisher;
+pub mod ros;
+pub mod statistics;

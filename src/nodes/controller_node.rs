@@ -1,0 +1,204 @@
+//! The trajectory controller as a process of its own: it needs `joint_states` and gives `joint_commands`, so that it
+//! drives servos, Gazebo or Isaac Sim alike.
+//!
+//! It steps with every joint state, and commands only while a motion is under way: an idle controller holds nothing,
+//! the hardware does.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use futures::StreamExt as _;
+use r2r::sensor_msgs::msg::JointState;
+use r2r::std_msgs::msg::Header;
+use r2r::{Context, Publisher, QosProfile};
+
+use super::controller::{self, ControllerPublisher, ControllerReport};
+use super::hardware::publish;
+use super::messages::stamp_of;
+use super::parameters;
+use super::ros::{self, NodeBuilder};
+use crate::config::Part;
+use crate::control::arm::{MeasuredJoint, Reference, ReferenceSource as _};
+use crate::control::follower::Follower;
+use crate::servo::clock;
+use crate::servo::setup::{arm_setup, robot_model};
+use crate::units::Time;
+
+/// The follower and the joint states that it lives on.
+struct Remote {
+    joints: Vec<String>,
+    follower: Follower,
+    measured: Vec<MeasuredJoint>,
+    references: Vec<Reference>,
+    /// Whether every joint has been seen, so that there is a place to start from.
+    ready: bool,
+    moving: bool,
+    last_moved: Time,
+    last_state: Time,
+    commands: Publisher<JointState>,
+    publisher: ControllerPublisher,
+}
+
+/// Joint states that stop for longer than this end the motion.
+const LONGEST_SILENCE: Duration = Duration::from_millis(250);
+const SILENCE_CHECK: Duration = Duration::from_millis(50);
+/// The last command is repeated for this long, in case that it got lost.
+const LAST_COMMAND_REPEATED: Duration = Duration::from_millis(200);
+/// An idle arm that is farther than this from the last reference was moved by somebody else (rad or m).
+const MOVED_BY_OTHERS: f64 = 0.2;
+
+/// Runs until it is asked to stop.
+///
+/// # Errors
+/// Where configuration or robot model are not usable.
+pub async fn run(context: Context) -> anyhow::Result<()> {
+    let mut builder = NodeBuilder::new(&context, "arm_controller")?;
+    let config = builder.config(&[Part::Controller])?;
+    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let (publisher, mut controller) =
+        controller::offer(&mut builder.node, &setup.joints, &setup.limits, &config.controller)?;
+    let failed = |error| anyhow!("cannot exchange joint states and commands: {error}");
+    let node = &mut builder.node;
+    let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
+    let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
+    parameters::serve(node, config.declared)?;
+    let follower = Follower::new(setup.limits, setup.period.as_secs_f64());
+    let mut remote = Remote::new(setup.joints, follower, commands, publisher);
+    let spinning = ros::spin(vec![builder.node])?;
+
+    let stop = ros::asked_to_stop();
+    tokio::pin!(stop);
+    let mut silence = tokio::time::interval(SILENCE_CHECK);
+    loop {
+        tokio::select! {
+            stopped = &mut stop => {
+                stopped?;
+                break;
+            }
+            Some(state) = states.next() => remote.on_joint_state(&state, clock::now()),
+            Some(request) = controller.next() => {
+                if remote.follower.has_room() {
+                    remote.follower.request(request);
+                } else {
+                    controller.on_rejected(request);
+                }
+            }
+            _ = silence.tick() => remote.look_for_silence(clock::now()),
+        }
+        while let Some(finished) = remote.follower.pop_finished() {
+            controller.on_finished(&finished);
+        }
+    }
+    tracing::info!("stopping");
+    remote.follower.halt("the node stops");
+    while let Some(finished) = remote.follower.pop_finished() {
+        controller.on_finished(&finished);
+    }
+    drop(spinning);
+    Ok(())
+}
+
+impl Remote {
+    fn new(
+        joints: Vec<String>,
+        mut follower: Follower,
+        commands: Publisher<JointState>,
+        publisher: ControllerPublisher,
+    ) -> Self {
+        follower.halt("no joint_states have come yet");
+        Self {
+            measured: vec![MeasuredJoint::default(); joints.len()],
+            references: vec![Reference::Hold; joints.len()],
+            ready: false,
+            moving: false,
+            last_moved: Time(i64::MIN),
+            last_state: Time(i64::MIN),
+            joints,
+            follower,
+            commands,
+            publisher,
+        }
+    }
+
+    fn on_joint_state(&mut self, message: &JointState, now: Time) {
+        if !self.take(message, now) {
+            return;
+        }
+        self.last_state = now;
+        self.find_start();
+        if !self.ready {
+            return;
+        }
+        self.references.fill(Reference::Hold);
+        self.moving = self.follower.step(now, &self.measured, &mut self.references);
+        if self.moving {
+            self.last_moved = now;
+        }
+        if now.saturating_since(self.last_moved) < LAST_COMMAND_REPEATED {
+            self.command(now);
+        }
+        self.report(now);
+    }
+
+    /// Takes the joints of the arm out of a message, which may have others too; tells whether there were any.
+    fn take(&mut self, message: &JointState, now: Time) -> bool {
+        self.measured.iter_mut().for_each(|measured| measured.fresh = false);
+        for (index, name) in message.name.iter().enumerate() {
+            let Some(joint) = self.joints.iter().position(|joint| joint == name) else { continue };
+            let position = message.position.get(index).copied().unwrap_or(f64::NAN);
+            if position.is_finite() {
+                let velocity = message.velocity.get(index).copied().unwrap_or(0.0);
+                self.measured[joint] = MeasuredJoint { stamp: now, fresh: true, position, velocity };
+            }
+        }
+        self.measured.iter().any(|measured| measured.fresh)
+    }
+
+    /// The first state of every joint, or one far from an idle reference, is where the next motion starts.
+    fn find_start(&mut self) {
+        if !self.measured.iter().all(|measured| measured.fresh) {
+            return;
+        }
+        let far = |(command, measured): (&crate::trajectory::spline::JointState, &MeasuredJoint)| {
+            MOVED_BY_OTHERS < (command.position - measured.position).abs()
+        };
+        let moved = !self.moving && self.follower.command().iter().zip(&self.measured).any(far);
+        if !self.ready || moved {
+            let positions: Vec<f64> = self.measured.iter().map(|measured| measured.position).collect();
+            self.follower.hold_at(&positions);
+            self.ready = true;
+        }
+    }
+
+    fn look_for_silence(&mut self, now: Time) {
+        if self.ready && LONGEST_SILENCE < now.saturating_since(self.last_state) {
+            tracing::warn!("joint_states stopped; the controller waits for them");
+            self.follower.halt("joint_states stopped");
+            (self.ready, self.moving) = (false, false);
+        }
+    }
+
+    fn command(&self, now: Time) {
+        let states = self.follower.command();
+        let message = JointState {
+            header: Header { stamp: stamp_of(now), ..Header::default() },
+            name: self.joints.clone(),
+            position: states.iter().map(|state| state.position).collect(),
+            velocity: states.iter().map(|state| state.velocity).collect(),
+            effort: Vec::new(),
+        };
+        publish(&self.commands, &message);
+    }
+
+    fn report(&mut self, now: Time) {
+        let mut report = ControllerReport::new(now, self.joints.len());
+        report.goal = self.follower.current();
+        let states = self.follower.desired().iter().zip(self.follower.command());
+        for ((joint, (desired, command)), measured) in report.joints_mut().iter_mut().zip(states).zip(&self.measured) {
+            joint.desired = *desired;
+            joint.command = command.position;
+            joint.measured = *measured;
+        }
+        self.publisher.publish(&report);
+    }
+}

@@ -1,0 +1,72 @@
+//! The servos of an arm as a process of their own: joint states out, joint commands in.
+
+use anyhow::{Context as _, anyhow};
+use futures::StreamExt as _;
+use r2r::sensor_msgs::msg::JointState;
+use r2r::{Context, QosProfile};
+use tokio::sync::mpsc::unbounded_channel;
+
+use super::messages::command_positions;
+use super::publisher::PublisherThread;
+use super::ros::{self, NodeBuilder};
+use super::{hardware, parameters};
+use crate::config::Part;
+use crate::control::stream::{CommandStream, JointCommand};
+use crate::servo::clock;
+use crate::servo::control_thread::ControlLoop;
+use crate::servo::ports::{StreamCommander, ports};
+use crate::servo::setup::{arm_setup, robot_model};
+
+/// Runs until it is asked to stop.
+///
+/// # Errors
+/// Where configuration, robot model, port or servos are not usable; nothing has moved then.
+pub async fn run(context: Context) -> anyhow::Result<()> {
+    let mut builder = NodeBuilder::new(&context, "hardware_node")?;
+    let config = builder.config(&[Part::Hardware])?;
+    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let joints = setup.joints.clone();
+
+    let (thread_ports, arm_ports, requests) = ports();
+    let stream = CommandStream::new(config.hardware.command_timeout, config.hardware.command_guard_rad);
+    let (commander, mut commands) = StreamCommander::new(stream);
+    let (publisher, mut services) =
+        hardware::offer(&mut builder.node, &joints, config.hardware.temperature_warn_degc, requests)?;
+    let mut messages = builder
+        .node
+        .subscribe::<JointState>("joint_commands", QosProfile::default())
+        .map_err(|error| anyhow!("cannot listen to joint_commands: {error}"))?;
+    parameters::serve(&mut builder.node, config.declared)?;
+
+    let control = ControlLoop::connect(setup, Box::new(commander), thread_ports)?;
+    let (events_in, mut events) = unbounded_channel();
+    let publisher = PublisherThread::spawn(arm_ports, vec![Box::new(publisher)], events_in).context("publisher thread")?;
+    let spinning = ros::spin(vec![builder.node])?;
+    let control = control.spawn().context("control thread")?;
+
+    let stop = ros::asked_to_stop();
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            stopped = &mut stop => {
+                stopped?;
+                break;
+            }
+            Some(event) = events.recv() => services.note(&event),
+            Some(message) = messages.next() => match command_positions(&message, &joints) {
+                // A queue that is full holds newer commands than this one will be.
+                Ok(positions) => drop(commands.push(JointCommand { received: clock::now(), positions })),
+                Err(problem) => tracing::warn!("joint_commands: a command was not obeyed: {problem}"),
+            },
+            () = services.serve() => {}
+        }
+    }
+    tracing::info!("stopping");
+    control.stop();
+    drop(publisher);
+    while let Ok(event) = events.try_recv() {
+        services.note(&event);
+    }
+    drop(spinning);
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! ROS messages to values and back. Every list of a message may have any length; every number may be anything.
+
+use r2r::builtin_interfaces::msg::{Duration as RosDuration, Time as Stamp};
+use r2r::control_msgs::action::FollowJointTrajectory;
+use r2r::control_msgs::msg::JointTolerance as ToleranceMessage;
+use r2r::sensor_msgs::msg::JointState as JointStateMessage;
+use r2r::trajectory_msgs::msg::{JointTrajectory, JointTrajectoryPoint};
+
+use crate::config::arm::MAX_JOINTS;
+use crate::config::controller::{ControllerConfig, JointTolerance};
+use crate::control::follower::Tolerances;
+use crate::servo::clock;
+use crate::trajectory::refusal::Refusal;
+use crate::trajectory::waypoints::{Point, Waypoints};
+use crate::units::Time;
+
+const NANOS_PER_SEC: i64 = 1_000_000_000;
+
+/// The wall clock's present.
+pub fn stamp_now() -> Stamp {
+    stamp_of_wall(clock::wall_nanos())
+}
+
+/// The wall clock's time of an instant of the bus's clock.
+pub fn stamp_of(time: Time) -> Stamp {
+    stamp_of_wall(clock::wall_nanos() - (clock::now().0 - time.0))
+}
+
+/// The instant of the bus's clock that a stamp means; `None` for the zero stamp, which means "now".
+pub fn time_of(stamp: &Stamp) -> Option<Time> {
+    if (stamp.sec, stamp.nanosec) == (0, 0) {
+        return None;
+    }
+    let wall = i64::from(stamp.sec) * NANOS_PER_SEC + i64::from(stamp.nanosec);
+    Some(Time(clock::now().0 + (wall - clock::wall_nanos())))
+}
+
+fn stamp_of_wall(nanos: i64) -> Stamp {
+    let sec = i32::try_from(nanos.div_euclid(NANOS_PER_SEC)).unwrap_or(i32::MAX);
+    let nanosec = u32::try_from(nanos.rem_euclid(NANOS_PER_SEC)).unwrap_or(0);
+    Stamp { sec, nanosec }
+}
+
+/// Seconds of a ROS duration.
+pub fn secs_of(duration: &RosDuration) -> f64 {
+    f64::from(duration.sec) + f64::from(duration.nanosec) * 1e-9
+}
+
+/// A ROS duration of `secs`; saturates.
+pub fn duration_of(secs: f64) -> RosDuration {
+    let whole = secs.floor();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "float casts saturate")]
+    RosDuration { sec: whole as i32, nanosec: ((secs - whole) * 1e9) as u32 }
+}
+
+/// A trajectory as it came.
+pub fn waypoints(message: &JointTrajectory) -> Waypoints {
+    let point = |point: &JointTrajectoryPoint| Point {
+        time_from_start: secs_of(&point.time_from_start),
+        positions: point.positions.clone(),
+        velocities: point.velocities.clone(),
+        accelerations: point.accelerations.clone(),
+        effort: point.effort.clone(),
+    };
+    Waypoints { joint_names: message.joint_names.clone(), points: message.points.iter().map(point).collect() }
+}
+
+/// The goal's own tolerances on top of the configured ones: 0 keeps the configured one, -1 takes it away.
+///
+/// # Errors
+/// A joint that the arm does not have, or another negative or not finite tolerance.
+pub fn tolerances(
+    goal: &FollowJointTrajectory::Goal,
+    joints: &[String],
+    config: &ControllerConfig,
+) -> Result<Tolerances, Refusal> {
+    let mut tolerances = config.tolerances.clone();
+    for asked in &goal.path_tolerance {
+        let joint = joint_of(asked, joints)?;
+        tolerances[joint].path = merged(asked, tolerances[joint].path)?;
+    }
+    for asked in &goal.goal_tolerance {
+        let joint = joint_of(asked, joints)?;
+        tolerances[joint].goal = merged(asked, tolerances[joint].goal)?;
+    }
+    let asked = secs_of(&goal.goal_time_tolerance);
+    let goal_time_secs = match asked {
+        0.0 => config.goal_time_secs,
+        _ if 0.0 < asked => asked,
+        _ if asked == ERASE => 0.0,
+        _ => return Err(Refusal::Tolerance(format!("goal_time_tolerance is {asked} s; it must be positive, 0 or -1"))),
+    };
+    Ok(Tolerances { joints: tolerances, goal_time_secs })
+}
+
+/// The tolerances of the configuration, for trajectories that bring none.
+pub fn configured_tolerances(config: &ControllerConfig) -> Tolerances {
+    let joints: Vec<JointTolerance> = config.tolerances.clone();
+    Tolerances { joints, goal_time_secs: config.goal_time_secs }
+}
+
+/// What takes a tolerance away.
+const ERASE: f64 = -1.0;
+
+fn joint_of(asked: &ToleranceMessage, joints: &[String]) -> Result<usize, Refusal> {
+    joints
+        .iter()
+        .position(|joint| *joint == asked.name)
+        .ok_or_else(|| Refusal::UnknownJoint { joint: asked.name.clone(), known: joints.to_vec() })
+}
+
+fn merged(asked: &ToleranceMessage, configured: f64) -> Result<f64, Refusal> {
+    match asked.position {
+        0.0 => Ok(configured),
+        ERASE => Ok(0.0),
+        position if 0.0 < position && position.is_finite() => Ok(position),
+        position => Err(Refusal::Tolerance(format!(
+            "The position tolerance of joint {} is {position}; it must be positive, 0 or -1.",
+            asked.name
+        ))),
+    }
+}
+
+/// The positions of a command for the arm's joints, NaN for those that it leaves out.
+///
+/// # Errors
+/// A sentence that names what is wrong.
+pub fn command_positions(message: &JointStateMessage, joints: &[String]) -> Result<[f64; MAX_JOINTS], String> {
+    if message.name.len() != message.position.len() {
+        let (names, positions) = (message.name.len(), message.position.len());
+        return Err(format!("it names {names} joints and has {positions} positions"));
+    }
+    let mut wanted = [f64::NAN; MAX_JOINTS];
+    for (name, &position) in message.name.iter().zip(&message.position) {
+        let joint = joints.iter().position(|joint| joint == name);
+        let joint = joint.ok_or_else(|| format!("joint `{name}` is not one of {}", joints.join(", ")))?;
+        if !position.is_finite() {
+            return Err(format!("the position of joint `{name}` is {position}"));
+        }
+        wanted[joint] = position;
+    }
+    Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_survive_the_round_trip() {
+        for secs in [0.0, 0.25, 1.5, 1e6, -1.0, -0.25] {
+            assert!((secs_of(&duration_of(secs)) - secs).abs() < 1e-6, "{secs}");
+        }
+    }
+
+    #[test]
+    fn a_stamp_means_the_instant_it_was_made_from() {
+        let time = clock::now();
+        let back = time_of(&stamp_of(time)).unwrap();
+        assert!(back.secs_since(time).abs() < 1e-3);
+        assert_eq!(time_of(&Stamp { sec: 0, nanosec: 0 }), None);
+    }
+
+    #[test]
+    fn a_command_is_refused_for_a_wrong_name_length_or_number() {
+        let joints = ["a".to_owned(), "b".to_owned()];
+        let message = |names: &[&str], position: &[f64]| JointStateMessage {
+            name: names.iter().map(|&name| name.to_owned()).collect(),
+            position: position.to_vec(),
+            ..JointStateMessage::default()
+        };
+        let positions = command_positions(&message(&["b"], &[1.0]), &joints).unwrap();
+        assert!(positions[0].is_nan() && positions[1] == 1.0);
+        for (names, position, expected) in [
+            (&["c"][..], &[1.0][..], "joint `c` is not one of a, b"),
+            (&["a"], &[f64::NAN], "the position of joint `a` is NaN"),
+            (&["a", "b"], &[1.0], "names 2 joints and has 1 positions"),
+        ] {
+            assert_eq!(command_positions(&message(names, position), &joints).unwrap_err(), expected);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A process on ROS: its context, its nodes, the threads that spin them, and how it starts and ends.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use r2r::{Context, Node};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::logging;
+use super::parameters::given_parameters;
+use crate::config::parameters::{self, Parameters};
+use crate::config::{Config, Part};
+
+/// A node that is being built: entities are created on it, then it is spun.
+pub struct NodeBuilder {
+    /// The node itself.
+    pub node: Node,
+    /// What it was given on the command line and in parameter files.
+    pub given: Parameters,
+}
+
+/// Nodes that are spun on threads of their own until this is dropped.
+pub struct Spinning {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Requests wake a spinning node at once; only its end waits for this.
+const SPIN_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// Runs a node's process: logging, the async runtime, one clear line where the start fails.
+pub fn run<F>(name: &'static str, body: impl FnOnce(Context) -> F) -> ExitCode
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    let outcome = start(name, body);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {}", one_line(&format!("{error:#}")));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start<F>(name: &'static str, body: impl FnOnce(Context) -> F) -> anyhow::Result<()>
+where
+    F: Future<Output = anyhow::Result<()>>,
+{
+    check_parameter_files()?;
+    let context = create_context()?;
+    logging::init(name);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, body(context))
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// `rcl` tells of an unusable parameter file in its own way; ours names file, line and column.
+fn check_parameter_files() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    for pair in arguments.windows(2).filter(|pair| pair[0] == "--params-file") {
+        parameters::read(Path::new(&pair[1]), "")?;
+    }
+    Ok(())
+}
+
+/// r2r panics where `rcl_init` fails, on a wrong argument for one; that is an error like any other.
+fn create_context() -> anyhow::Result<Context> {
+    if std::env::args_os().any(|argument| argument.to_str().is_none_or(|text| text.contains('\0'))) {
+        return Err(anyhow!("every argument must be UTF-8"));
+    }
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let created = std::panic::catch_unwind(Context::create);
+    std::panic::set_hook(hook);
+    match created {
+        Ok(context) => context.map_err(|error| anyhow!("ROS does not start: {error}")),
+        Err(panic) => {
+            let message = panic.downcast_ref::<String>().cloned();
+            Err(anyhow!("ROS does not start: {}", message.unwrap_or_else(|| "rcl_init failed".to_owned())))
+        }
+    }
+}
+
+impl NodeBuilder {
+    /// Creates a node in the namespace that the command line says.
+    ///
+    /// # Errors
+    /// Where the middleware cannot be used.
+    pub fn new(context: &Context, name: &str) -> anyhow::Result<Self> {
+        let node = Node::create(context.clone(), name, "")
+            .with_context(|| format!("cannot create node `{name}`"))?;
+        let given = given_parameters(&node)?;
+        Ok(Self { node, given })
+    }
+
+    /// The node's configuration, of the parts that it needs.
+    ///
+    /// # Errors
+    /// Every parameter that is missing, wrong, or known to no node.
+    pub fn config(&self, parts: &[Part]) -> anyhow::Result<Config> {
+        Ok(Config::new(&self.given, parts)?)
+    }
+}
+
+/// Spins each node on a thread of its own.
+///
+/// # Errors
+/// Where there can be no such thread.
+pub fn spin(nodes: Vec<Node>) -> anyhow::Result<Spinning> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let mut threads = Vec::new();
+    for mut node in nodes {
+        let stopped = stop.clone();
+        let spin = move || {
+            while !stopped.load(Ordering::Relaxed) {
+                node.spin_once(SPIN_TIMEOUT);
+            }
+        };
+        threads.push(std::thread::Builder::new().name("spin".into()).spawn(spin)?);
+    }
+    Ok(Spinning { stop, threads })
+}
+
+impl Drop for Spinning {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+/// Resolves at SIGINT or SIGTERM.
+///
+/// # Errors
+/// Where signals cannot be listened to.
+pub async fn asked_to_stop() -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Puts an arm together from its configuration and its robot model, before anything is opened.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::control_thread::ArmSetup;
+use super::feetech_arm::JointRating;
+use crate::config::Config;
+use crate::config::arm::{ArmConfig, LimitOverrides};
+use crate::kinematics::{Joint, JointKind, ModelError, RobotModel};
+use crate::trajectory::limits::{JointLimits, LimitsError, RawLimits};
+
+/// Why configuration and robot model do not make an arm.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// No installed package has this file.
+    #[error("`{uri}`: no package `{package}` with this file in any prefix of AMENT_PREFIX_PATH")]
+    NoPackage {
+        /// What was asked for.
+        uri: String,
+        /// The package in it.
+        package: String,
+    },
+    /// The URDF cannot be read.
+    #[error("cannot read the URDF {path}: {cause}", path = path.display())]
+    Read {
+        /// Where it should be.
+        path: PathBuf,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
+    /// The URDF is no robot model.
+    #[error("URDF {origin}: {cause}")]
+    Model {
+        /// The file, or the parameter.
+        origin: String,
+        /// What is wrong.
+        cause: ModelError,
+    },
+    /// A configured joint is not in the URDF.
+    #[error("joint `{joint}` is not in the URDF, whose joints are {}", known.join(", "))]
+    UnknownJoint {
+        /// The configured name.
+        joint: String,
+        /// The movable joints of the URDF.
+        known: Vec<String>,
+    },
+    /// A configured joint cannot be moved by one servo.
+    #[error("joint `{0}` of the URDF is neither revolute, continuous nor prismatic")]
+    NotMovable(String),
+    /// Limits of a joint make no sense.
+    #[error("limits of joint `{joint}`: {cause}")]
+    Limits {
+        /// The joint.
+        joint: String,
+        /// What is wrong.
+        cause: LimitsError,
+    },
+    /// A limit is neither in the URDF nor in the configuration.
+    #[error("joint `{joint}` has no velocity limit; give it in the URDF, or as joint_limits.{joint}.max_velocity")]
+    NoVelocityLimit {
+        /// The joint.
+        joint: String,
+    },
+}
+
+/// Reads the robot model that the configuration names.
+///
+/// # Errors
+/// Where it cannot be found, read or understood.
+pub fn robot_model(config: &ArmConfig) -> Result<RobotModel, SetupError> {
+    let (origin, text) = if config.robot_description.is_empty() {
+        let path = locate(&config.urdf)?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|cause| SetupError::Read { path: path.clone(), cause })?;
+        (path.display().to_string(), text)
+    } else {
+        ("in parameter `robot_description`".to_owned(), config.robot_description.clone())
+    };
+    RobotModel::from_urdf(&text).map_err(|cause| SetupError::Model { origin, cause })
+}
+
+/// Puts the arm together.
+///
+/// # Errors
+/// Where a joint is not in the model, or has no usable limits.
+pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupError> {
+    let joints: Vec<&Joint> =
+        config.arm.joints.iter().map(|name| movable(model, name)).collect::<Result<_, _>>()?;
+    let limits = joints
+        .iter()
+        .zip(&config.arm.limit_overrides)
+        .map(|(joint, overrides)| limits(joint, *overrides))
+        .collect::<Result<Vec<_>, _>>()?;
+    let rating = |(joint, limits): (&&Joint, &JointLimits)| JointRating {
+        max_velocity: limits.max_velocity(),
+        max_effort: joint.limits.effort.unwrap_or(0.0),
+    };
+    Ok(ArmSetup {
+        joints: config.arm.joints.clone(),
+        ratings: joints.iter().zip(&limits).map(rating).collect(),
+        limits,
+        hardware: config.hardware.clone(),
+        period: Duration::from_secs_f64(1.0 / config.arm.update_rate_hz),
+    })
+}
+
+/// The file that a path or a `package://PACKAGE/PATH` means.
+fn locate(uri: &str) -> Result<PathBuf, SetupError> {
+    let Some(rest) = uri.strip_prefix("package://") else {
+        return Ok(PathBuf::from(uri.strip_prefix("file://").unwrap_or(uri)));
+    };
+    let (package, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let prefixes = std::env::var("AMENT_PREFIX_PATH").unwrap_or_default();
+    let found = std::env::split_paths(&prefixes)
+        .map(|prefix| prefix.join("share").join(package).join(path))
+        .find(|candidate| Path::exists(candidate));
+    found.ok_or_else(|| SetupError::NoPackage { uri: uri.to_owned(), package: package.to_owned() })
+}
+
+fn movable<'a>(model: &'a RobotModel, name: &str) -> Result<&'a Joint, SetupError> {
+    match model.joint(name) {
+        Some(joint) if joint.kind.is_single() => Ok(joint),
+        Some(_) => Err(SetupError::NotMovable(name.to_owned())),
+        None => {
+            let names = model.joints().iter().filter(|joint| joint.kind.is_single()).map(|j| j.name.clone());
+            Err(SetupError::UnknownJoint { joint: name.to_owned(), known: names.collect() })
+        }
+    }
+}
+
+fn limits(joint: &Joint, overrides: LimitOverrides) -> Result<JointLimits, SetupError> {
+    let range = joint.limits.position.filter(|_| joint.kind != JointKind::Continuous);
+    let name = || joint.name.clone();
+    let raw = RawLimits {
+        lower: overrides.min_position.or(range.map(|range| range.lower)).unwrap_or(f64::NEG_INFINITY),
+        upper: overrides.max_position.or(range.map(|range| range.upper)).unwrap_or(f64::INFINITY),
+        max_velocity: overrides
+            .max_velocity
+            .or(joint.limits.velocity)
+            .ok_or_else(|| SetupError::NoVelocityLimit { joint: name() })?,
+        max_acceleration: overrides.max_acceleration.unwrap_or(f64::INFINITY),
+    };
+    JointLimits::new(raw).map_err(|cause| SetupError::Limits { joint: name(), cause })
+}
