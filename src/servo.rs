@@ -5,8 +5,8 @@
 pub mod bus;
 pub mod clock;
 pub mod control_thread;
+pub mod emulator;
 pub mod feetech_arm;
-
 pub mod link;
 pub mod ports;
 pub mod realtime;

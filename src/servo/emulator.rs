@@ -1,6 +1,38 @@
 //! The other end of the wire: emulated Feetech STS servos behind a pseudo-terminal or a TCP port.
+//!
+//! Byte for byte what a host would hear from real ones, as far as is known, with motors that accelerate,
+//! heat up, stall and fail on request. [`bus`] and everything below it are pure: told the time, no ports.
+//! [`running`] puts them behind a [`port`] in real time; [`control`] is the line protocol that makes things
+//! go wrong.
+//!
+//! ```no_run
+//! use servo_arm::protocol::feetech::Id;
+//! use servo_arm::servo::emulator::{BusConfig, Emulator, EmulatorConfig, Endpoint};
+//!
+//! let servos = (1..=6).filter_map(|id| Id::new(id).ok());
+//! let bus = BusConfig { pace_bps: Some(1_000_000), ..BusConfig::new(servos) };
+//! let running = Emulator::spawn(EmulatorConfig::new(bus), Endpoint::Pty { link: None })?;
+//! println!("{}", running.port());
+//! running.command("fault silent id=3 count=1");
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
+pub mod bus;
+pub mod control;
+pub mod events;
+pub mod faults;
 pub mod memory;
 pub mod motor;
+pub mod options;
+pub mod port;
 pub mod protection;
+pub mod running;
 pub mod servo;
+mod socket;
+mod words;
+
+pub use bus::{AfterMissing, BusConfig};
+pub use motor::MotorConfig;
+pub use port::Endpoint;
+pub use running::{Emulator, EmulatorConfig, Running};
+pub use servo::{GoalWhileOff, ServoConfig};

@@ -1,6 +1,8 @@
 //! The package from outside, one module for each thing that must hold.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
+mod emulated_port;
 mod kinematics_arms;
 mod kinematics_chain;
 mod kinematics_model;
+mod rustypot_client;

@@ -258,6 +258,11 @@ impl Frame {
         &self.bytes[..self.len]
     }
 
+    /// The frame as a receiver sees it.
+    pub fn as_packet(&self) -> Packet<'_> {
+        Packet::from_checked(self.as_bytes())
+    }
+
     fn bare(target: impl Into<Target>, instruction: Instruction) -> Self {
         Self::begin(target.into().raw(), instruction as u8).finish()
     }
@@ -329,6 +334,13 @@ impl<'a> Packet<'a> {
     /// The whole frame.
     pub fn as_bytes(self) -> &'a [u8] {
         self.bytes
+    }
+
+    /// A copy that outlives the decoder's buffer.
+    pub fn to_frame(self) -> Frame {
+        let mut bytes = [0; MAX_FRAME];
+        bytes[..self.bytes.len()].copy_from_slice(self.bytes);
+        Frame { bytes, len: self.bytes.len() }
     }
 
     /// The id byte.

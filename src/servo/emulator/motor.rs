@@ -79,10 +79,11 @@ pub struct Drive {
 #[derive(Clone, Debug)]
 pub struct Motor {
     config: MotorConfig,
-    position: f64,
+    /// The driven side of the gears' play.
+    shaft: f64,
     speed: f64,
-    /// The output side of the gears' play.
-    output: f64,
+    /// The other side, where the encoder is.
+    position: f64,
     effort: f64,
     duty: f64,
     temperature: f64,
@@ -99,6 +100,8 @@ impl Motor {
     const DUTY_AT_FULL_SPEED: f64 = 0.6;
     /// Load that friction holds when nothing drives.
     const FRICTION: f64 = 0.04;
+    /// The part of the acceleration that braking counts on; the rest is for its own lag.
+    const BRAKING: f64 = 0.8;
     const DUTY_TIME: f64 = 0.02;
     const SPEED_TIME: f64 = 0.003;
 
@@ -106,9 +109,9 @@ impl Motor {
     pub fn new(config: MotorConfig, position: f64) -> Self {
         Self {
             config,
-            position,
+            shaft: position,
             speed: 0.0,
-            output: position,
+            position,
             effort: 0.0,
             duty: 0.0,
             temperature: config.ambient_celsius,
@@ -119,7 +122,7 @@ impl Motor {
 
     /// Where the encoder says it is.
     pub fn position(&self) -> f64 {
-        self.output
+        self.position
     }
 
     /// How fast it turns (ticks/s).
@@ -149,7 +152,7 @@ impl Motor {
 
     /// Puts it somewhere, at rest.
     pub fn put(&mut self, position: f64) {
-        (self.position, self.output, self.speed) = (position, position, 0.0);
+        (self.shaft, self.position, self.speed) = (position, position, 0.0);
     }
 
     /// Makes it that hot.
@@ -169,7 +172,7 @@ impl Motor {
 
     /// Puts something in the way at `position`, on the side where the motor is not.
     pub fn block(&mut self, position: f64) {
-        if self.position <= position {
+        if self.shaft <= position {
             self.walls.1 = position;
         } else {
             self.walls.0 = position;
@@ -201,9 +204,9 @@ impl Motor {
         let change = (wanted - before) * (dt / Self::SPEED_TIME).min(1.0);
         self.speed += change.clamp(-reach, reach);
         // The mean speed makes the position exact while the acceleration is constant.
-        let free = self.position + 0.5 * (before + self.speed) * dt;
-        self.position = free.max(self.walls.0).min(self.walls.1);
-        let is_blocked = self.position != free;
+        let free = self.shaft + 0.5 * (before + self.speed) * dt;
+        self.shaft = free.max(self.walls.0).min(self.walls.1);
+        let is_blocked = self.shaft != free;
         if is_blocked {
             self.speed = 0.0;
         }
@@ -216,10 +219,10 @@ impl Motor {
             Aim::Free => 0.0,
             Aim::Speed(speed) => speed.clamp(-drive.speed_limit, drive.speed_limit),
             Aim::Position(goal) => {
-                let error = goal - self.sag(drive) - self.position;
+                let error = goal - self.sag(drive) - self.shaft;
                 let gain = std::f64::consts::TAU * self.config.bandwidth_hz * drive.stiffness.max(0.05);
                 // Faster than this it could not stop in time.
-                let braking = (2.0 * self.acceleration(drive) * error.abs()).sqrt();
+                let braking = (2.0 * Self::BRAKING * self.acceleration(drive) * error.abs()).sqrt();
                 let speed = (gain * error.abs()).min(braking).min(drive.speed_limit);
                 speed.copysign(error)
             }
@@ -255,7 +258,7 @@ impl Motor {
         self.effort = match drive.aim {
             Aim::Free => 0.0,
             Aim::Position(goal) if is_blocked => {
-                let error = (goal - self.position) * drive.stiffness / self.config.full_effort_error_ticks;
+                let error = (goal - self.shaft) * drive.stiffness / self.config.full_effort_error_ticks;
                 error.clamp(-limit, limit)
             }
             Aim::Speed(speed) if is_blocked => limit.copysign(speed),
@@ -277,7 +280,7 @@ impl Motor {
 
     fn follow_through_play(&mut self) {
         let half = self.config.backlash_ticks / 2.0;
-        self.output = self.output.clamp(self.position - half, self.position + half);
+        self.position = self.position.clamp(self.shaft - half, self.shaft + half);
     }
 }
 

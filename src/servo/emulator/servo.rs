@@ -78,6 +78,7 @@ pub struct EmulatedServo {
     goal_while_off: GoalWhileOff,
     stubborn_overload: bool,
     updated: Time,
+    asleep_until: Time,
 }
 
 impl EmulatedServo {
@@ -100,6 +101,7 @@ impl EmulatedServo {
             goal_while_off: config.goal_while_off,
             stubborn_overload: config.stubborn_overload,
             updated: now,
+            asleep_until: now,
         };
         servo.power_cycle(now);
         servo
@@ -230,6 +232,17 @@ impl EmulatedServo {
         }
         self.react(registers::GOAL_POSITION.address, 2);
         self.tell();
+    }
+
+    /// The supply breaks down: RAM is lost, and nothing is heard or said until it is back.
+    pub fn brown_out(&mut self, now: Time, until: Time) {
+        self.power_cycle(now);
+        self.asleep_until = until;
+    }
+
+    /// Whether it has the power to listen.
+    pub fn is_awake(&self, now: Time) -> bool {
+        self.asleep_until <= now
     }
 
     /// Back to the factory's registers; the id stays.

@@ -1,0 +1,170 @@
+//! The control socket: lines in, lines out, one thread for each connection.
+//!
+//! A slow or silent client holds up its own thread and nothing else.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
+use std::net::Shutdown;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::events::{Event, Watch};
+use super::running::{Answer, Console, now};
+use crate::units::Time;
+
+/// A control socket that is listened on until this is dropped.
+#[derive(Debug)]
+pub(super) struct ControlSocket {
+    path: PathBuf,
+    is_closing: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The connections that are served now, each with its number.
+type Connections = Arc<Mutex<Vec<(usize, UnixStream)>>>;
+
+impl ControlSocket {
+    pub(super) fn open(path: PathBuf, console: Console) -> io::Result<Self> {
+        let named = |error: &io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        make_room(&path).map_err(|error| named(&error))?;
+        let listener = UnixListener::bind(&path).map_err(|error| named(&error))?;
+        let is_closing = Arc::new(AtomicBool::new(false));
+        let closing = Arc::clone(&is_closing);
+        let thread = std::thread::Builder::new()
+            .name("emulator-control".to_owned())
+            .spawn(move || accept(&listener, &console, &closing))?;
+        Ok(Self { path, is_closing, thread: Some(thread) })
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        self.is_closing.store(true, Ordering::Release);
+        // A connection wakes the listener, which then sees that it is to close.
+        let is_woken = UnixStream::connect(&self.path).is_ok();
+        if let Some(thread) = self.thread.take().filter(|_| is_woken) {
+            let _is_clean = thread.join().is_ok();
+        }
+        let _is_gone = fs::remove_file(&self.path).is_ok();
+    }
+}
+
+/// Removes a socket that nobody listens on any more.
+fn make_room(path: &Path) -> io::Result<()> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+    if !found.file_type().is_socket() {
+        return Err(io::Error::new(ErrorKind::AlreadyExists, "exists and is not a socket"));
+    }
+    if UnixStream::connect(path).is_ok() {
+        return Err(io::Error::new(ErrorKind::AddrInUse, "another emulator listens there"));
+    }
+    fs::remove_file(path)
+}
+
+fn accept(listener: &UnixListener, console: &Console, is_closing: &AtomicBool) {
+    let connections = Connections::default();
+    let mut threads = Vec::new();
+    let mut number = 0;
+    while let Ok((stream, _)) = listener.accept() {
+        if is_closing.load(Ordering::Acquire) {
+            break;
+        }
+        let (Ok(console), Ok(copy)) = (console.try_clone(), stream.try_clone()) else { continue };
+        lock(&connections).push((number, copy));
+        let closing = Arc::clone(&connections);
+        threads.push(std::thread::spawn(move || {
+            // A client that leaves in the middle of a line is none of ours to report.
+            let _is_clean = serve(&stream, &console).is_ok();
+            let _is_shut = stream.shutdown(Shutdown::Both).is_ok();
+            lock(&closing).retain(|(served, _)| *served != number);
+        }));
+        number += 1;
+        threads.retain(|thread| !thread.is_finished());
+    }
+    for (_, connection) in lock(&connections).iter() {
+        let _is_shut = connection.shutdown(Shutdown::Both).is_ok();
+    }
+    for thread in threads {
+        let _is_clean = thread.join().is_ok();
+    }
+}
+
+fn lock(connections: &Connections) -> MutexGuard<'_, Vec<(usize, UnixStream)>> {
+    connections.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn serve(stream: &UnixStream, console: &Console) -> io::Result<()> {
+    let mut out = stream;
+    for line in BufReader::new(stream).lines() {
+        match console.ask(&line?) {
+            Answer::Line(line) => writeln!(out, "{line}")?,
+            Answer::Watching(watch) => {
+                writeln!(out, "ok watching")?;
+                return stream_events(stream, &watch);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn stream_events(mut out: &UnixStream, watch: &Watch) -> io::Result<()> {
+    let unix = UnixClock::new();
+    let mut text = String::new();
+    loop {
+        let event = match watch.events.recv_timeout(Duration::from_millis(200)) {
+            Ok(event) => Some(event),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => None,
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+        };
+        text.clear();
+        for event in event.into_iter().chain(watch.events.try_iter().take(256)) {
+            describe(&mut text, &unix, &event);
+        }
+        let lost = watch.take_lost();
+        if 0 < lost {
+            text.push_str(&format!("lost {lost}\n"));
+        }
+        out.write_all(text.as_bytes())?;
+    }
+}
+
+fn describe(text: &mut String, unix: &UnixClock, event: &Event) {
+    let (at, bytes) = match event {
+        Event::Write { at, id, address, data } => {
+            text.push_str(&format!("write {} {id} {address} ", unix.nanos(*at)));
+            (None, data)
+        }
+        Event::Host { at, bytes } => (Some(("host", at)), bytes),
+        Event::Servos { at, bytes } => (Some(("servos", at)), bytes),
+    };
+    if let Some((who, at)) = at {
+        text.push_str(&format!("{who} {} ", unix.nanos(*at)));
+    }
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _is_written = write!(text, "{byte:02x}").is_ok();
+    }
+    text.push('\n');
+}
+
+/// Tells the emulator's times as those of the calendar clock.
+struct UnixClock {
+    offset: i128,
+}
+
+impl UnixClock {
+    fn new() -> Self {
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { offset: i128::try_from(unix.as_nanos()).unwrap_or(0) - i128::from(now().0) }
+    }
+
+    fn nanos(&self, at: Time) -> i128 {
+        self.offset + i128::from(at.0)
+    }
+}
