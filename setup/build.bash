@@ -80,7 +80,7 @@ run_python() { _ROS_WHEELS_BOOTSTRAP_COMPLETE=1 "$venv/bin/python" "$@"; }
 install_tools() {
     pip_install "$(grep '^setuptools==' "$root/setup/python-tools.txt")" &&
         pip_install --no-build-isolation -r "$root/setup/python-tools.txt" || return
-    has_libclang || pip_install -r "$root/setup/libclang.txt"
+    has_libclang || pip_install --ignore-installed -r "$root/setup/libclang.txt"
 }
 
 # Whether bindgen would find a libclang by itself.
