@@ -66,9 +66,8 @@ const RESULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// More goals than this are not kept, however fast they come and end.
 const MOST_GOALS: usize = 1000;
 
-#[expect(clippy::cast_possible_truncation, reason = "constants of an int8 field")]
 mod status {
-    use super::GoalStatus;
+    use super::{CancelGoal, GoalStatus};
 
     pub(super) const EXECUTING: i8 = GoalStatus::STATUS_EXECUTING as i8;
     pub(super) const CANCELING: i8 = GoalStatus::STATUS_CANCELING as i8;
@@ -76,6 +75,9 @@ mod status {
     pub(super) const CANCELED: i8 = GoalStatus::STATUS_CANCELED as i8;
     pub(super) const ABORTED: i8 = GoalStatus::STATUS_ABORTED as i8;
     pub(super) const UNKNOWN: i8 = GoalStatus::STATUS_UNKNOWN as i8;
+    pub(super) const CANCEL_NONE: i8 = CancelGoal::Response::ERROR_NONE as i8;
+    pub(super) const CANCEL_UNKNOWN_GOAL: i8 = CancelGoal::Response::ERROR_UNKNOWN_GOAL_ID as i8;
+    pub(super) const CANCEL_TERMINATED: i8 = CancelGoal::Response::ERROR_GOAL_TERMINATED as i8;
 }
 
 impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
@@ -84,7 +86,8 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
     /// # Errors
     /// Where one of its services or topics cannot be created.
     pub fn new(node: &mut Node, name: &str) -> anyhow::Result<Self> {
-        let latched = QosProfile { durability: DurabilityPolicy::TransientLocal, depth: 1, ..QosProfile::default() };
+        let latched =
+            QosProfile { durability: DurabilityPolicy::TransientLocal, depth: 1, ..QosProfile::default() };
         let topic = |part: &str| format!("{name}/_action/{part}");
         let offered = |error| anyhow!("cannot offer action {name}: {error}");
         Ok(Self {
@@ -150,7 +153,9 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
         let uuid = uuid_of(&id);
         let acceptable = uuid.filter(|uuid| !self.goals.contains_key(uuid) && self.goals.len() < MOST_GOALS);
         let Some(uuid) = acceptable else {
-            tracing::warn!("a goal was rejected: its id is in use, or there are more than {MOST_GOALS} goals");
+            tracing::warn!(
+                "a goal was rejected: its id is in use, or there are more than {MOST_GOALS} goals"
+            );
             respond(request, A::make_goal_response_msg(false, Stamp::default()));
             return None;
         };
@@ -167,7 +172,9 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
         match uuid_of(&id).and_then(|uuid| self.goals.get_mut(&uuid)) {
             None => respond(request, A::make_result_response_msg(status::UNKNOWN, A::Result::default())),
             Some(goal) => match &goal.result {
-                Some((result, _)) => respond(request, A::make_result_response_msg(goal.status, result.clone())),
+                Some((result, _)) => {
+                    respond(request, A::make_result_response_msg(goal.status, result.clone()))
+                }
                 None => goal.waiting.push(request),
             },
         }
@@ -180,9 +187,8 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
         let is_meant = |uuid: &GoalUuid, goal: &Goal<A>| match (named, before) {
             (None, None) => true,
             (named, before) => {
-                let is_older = |stamp: &Stamp| {
-                    (goal.accepted.sec, goal.accepted.nanosec) <= (stamp.sec, stamp.nanosec)
-                };
+                let is_older =
+                    |stamp: &Stamp| (goal.accepted.sec, goal.accepted.nanosec) <= (stamp.sec, stamp.nanosec);
                 named == Some(*uuid) || before.is_some_and(is_older)
             }
         };
@@ -195,13 +201,11 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
                 self.cancels.push(*uuid);
             }
         }
-        let return_code = match named.map(|uuid| self.goals.get(&uuid)) {
-            Some(None) => CancelGoal::Response::ERROR_UNKNOWN_GOAL_ID,
-            Some(Some(_)) if canceling.is_empty() => CancelGoal::Response::ERROR_GOAL_TERMINATED,
-            _ => CancelGoal::Response::ERROR_NONE,
+        let return_code = match named.map(|uuid| self.goals.contains_key(&uuid)) {
+            Some(false) => status::CANCEL_UNKNOWN_GOAL,
+            Some(true) if canceling.is_empty() => status::CANCEL_TERMINATED,
+            _ => status::CANCEL_NONE,
         };
-        #[expect(clippy::cast_possible_truncation, reason = "constants of an int8 field")]
-        let return_code = return_code as i8;
         respond(request, CancelGoal::Response { return_code, goals_canceling: canceling });
         self.publish_status();
     }

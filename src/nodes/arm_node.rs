@@ -33,8 +33,12 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         config.hardware.temperature_warn_degc,
         requests,
     )?;
-    let (state_publisher, mut controller) =
-        controller::offer(&mut controller_node.node, &setup.joints, &setup.limits, &controller_config.controller)?;
+    let (state_publisher, mut controller) = controller::offer(
+        &mut controller_node.node,
+        &setup.joints,
+        &setup.limits,
+        &controller_config.controller,
+    )?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
     parameters::serve(&mut controller_node.node, controller_config.declared)?;
 

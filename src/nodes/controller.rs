@@ -9,7 +9,9 @@ use std::time::Duration;
 use anyhow::anyhow;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use r2r::control_msgs::action::FollowJointTrajectory::{Action, Feedback, Goal as GoalMessage, Result as ResultMessage};
+use r2r::control_msgs::action::FollowJointTrajectory::{
+    Action, Feedback, Goal as GoalMessage, Result as ResultMessage,
+};
 use r2r::control_msgs::msg::JointTrajectoryControllerState;
 use r2r::std_msgs::msg::Header;
 use r2r::trajectory_msgs::msg::{JointTrajectory, JointTrajectoryPoint};
@@ -101,7 +103,8 @@ pub fn offer(
     };
     let mut feedback_timer = interval(Duration::from_secs_f64(1.0 / config.action_monitor_rate_hz));
     feedback_timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let topic = node.subscribe::<JointTrajectory>("~/joint_trajectory", QosProfile::default()).map_err(failed)?;
+    let topic =
+        node.subscribe::<JointTrajectory>("~/joint_trajectory", QosProfile::default()).map_err(failed)?;
     let controller = Controller {
         server: ActionServer::new(node, "~/follow_joint_trajectory")?,
         topic: topic.boxed(),
@@ -246,7 +249,11 @@ impl Controller {
                 }
             },
             ActionRequest::Cancel(uuid) => {
-                let id = self.origins.iter().find(|(_, origin)| **origin == Origin::Action(uuid)).map(|(id, _)| *id);
+                let id = self
+                    .origins
+                    .iter()
+                    .find(|(_, origin)| **origin == Origin::Action(uuid))
+                    .map(|(id, _)| *id);
                 id.map(Request::Cancel)
             }
         }
@@ -278,7 +285,8 @@ impl Controller {
             allow_moving_end: self.config.allow_nonzero_velocity_at_trajectory_end,
         })?;
         let start = time_of(&message.header.stamp);
-        let over_for = start.map_or(0.0, |start| clock::now().secs_since(start) - trajectory.spline.duration());
+        let over_for =
+            start.map_or(0.0, |start| clock::now().secs_since(start) - trajectory.spline.duration());
         if 0.0 < over_for {
             return Err(Refusal::Past(over_for));
         }
@@ -296,7 +304,8 @@ impl Controller {
     }
 
     fn in_words(&self, finished: &Finished) -> (GoalEnd, i32, String) {
-        let joint = |violation: &Violation| self.joints.get(violation.joint).map_or("?", String::as_str).to_owned();
+        let joint =
+            |violation: &Violation| self.joints.get(violation.joint).map_or("?", String::as_str).to_owned();
         match &finished.outcome {
             Outcome::Reached => (GoalEnd::Succeeded, code::SUCCESSFUL, "Goal successfully reached!".into()),
             Outcome::Cancelled => (GoalEnd::Canceled, code::SUCCESSFUL, String::new()),
@@ -305,13 +314,18 @@ impl Controller {
                 let by = if by_topic { "a trajectory from the topic" } else { "new incoming action" };
                 (GoalEnd::Aborted, code::INVALID_GOAL, format!("Current goal preempted by {by}."))
             }
-            Outcome::Halted(why) => (GoalEnd::Aborted, code::INVALID_GOAL, format!("The arm cannot move: {why}.")),
+            Outcome::Halted(why) => {
+                (GoalEnd::Aborted, code::INVALID_GOAL, format!("The arm cannot move: {why}."))
+            }
             Outcome::PathTolerance(v) => (
                 GoalEnd::Aborted,
                 code::PATH_TOLERANCE_VIOLATED,
                 format!(
                     "Aborted due to path tolerance violation: joint {} is off by {:.4} after {:.3} s, tolerance {:.4}.",
-                    joint(v), v.error, v.after_secs, v.tolerance
+                    joint(v),
+                    v.error,
+                    v.after_secs,
+                    v.tolerance
                 ),
             ),
             Outcome::GoalTolerance(v) => (
@@ -319,8 +333,12 @@ impl Controller {
                 code::GOAL_TOLERANCE_VIOLATED,
                 format!(
                     "Aborted due to goal_time_tolerance exceeding by {:.6} seconds: joint {} is off by {:.4}, tolerance {:.4}.",
-                    v.after_secs - finished.goal.trajectory.spline.duration() - finished.goal.tolerances.goal_time_secs,
-                    joint(v), v.error, v.tolerance
+                    v.after_secs
+                        - finished.goal.trajectory.spline.duration()
+                        - finished.goal.tolerances.goal_time_secs,
+                    joint(v),
+                    v.error,
+                    v.tolerance
                 ),
             ),
         }
@@ -344,12 +362,12 @@ impl Controller {
 mod code {
     use super::ResultMessage;
 
-    pub(super) const SUCCESSFUL: i32 = ResultMessage::SUCCESSFUL;
-    pub(super) const INVALID_GOAL: i32 = ResultMessage::INVALID_GOAL;
-    pub(super) const INVALID_JOINTS: i32 = ResultMessage::INVALID_JOINTS;
-    pub(super) const OLD_HEADER_TIMESTAMP: i32 = ResultMessage::OLD_HEADER_TIMESTAMP;
-    pub(super) const PATH_TOLERANCE_VIOLATED: i32 = ResultMessage::PATH_TOLERANCE_VIOLATED;
-    pub(super) const GOAL_TOLERANCE_VIOLATED: i32 = ResultMessage::GOAL_TOLERANCE_VIOLATED;
+    pub(super) const SUCCESSFUL: i32 = ResultMessage::SUCCESSFUL as i32;
+    pub(super) const INVALID_GOAL: i32 = ResultMessage::INVALID_GOAL as i32;
+    pub(super) const INVALID_JOINTS: i32 = ResultMessage::INVALID_JOINTS as i32;
+    pub(super) const OLD_HEADER_TIMESTAMP: i32 = ResultMessage::OLD_HEADER_TIMESTAMP as i32;
+    pub(super) const PATH_TOLERANCE_VIOLATED: i32 = ResultMessage::PATH_TOLERANCE_VIOLATED as i32;
+    pub(super) const GOAL_TOLERANCE_VIOLATED: i32 = ResultMessage::GOAL_TOLERANCE_VIOLATED as i32;
 }
 
 fn code_of(kind: RefusalKind) -> i32 {

@@ -194,7 +194,9 @@ impl Remote {
         let mut report = ControllerReport::new(now, self.joints.len());
         report.goal = self.follower.current();
         let states = self.follower.desired().iter().zip(self.follower.command());
-        for ((joint, (desired, command)), measured) in report.joints_mut().iter_mut().zip(states).zip(&self.measured) {
+        for ((joint, (desired, command)), measured) in
+            report.joints_mut().iter_mut().zip(states).zip(&self.measured)
+        {
             joint.desired = *desired;
             joint.command = command.position;
             joint.measured = *measured;

@@ -90,7 +90,9 @@ pub fn offer(
         joints: joints.to_vec(),
         node_name: node.fully_qualified_name().map_err(failed)?,
         joint_states: node.create_publisher("joint_states", QosProfile::default()).map_err(failed)?,
-        dynamic_joint_states: node.create_publisher("dynamic_joint_states", QosProfile::default()).map_err(failed)?,
+        dynamic_joint_states: node
+            .create_publisher("dynamic_joint_states", QosProfile::default())
+            .map_err(failed)?,
         diagnostics: node.create_publisher("/diagnostics", QosProfile::default()).map_err(failed)?,
         statistics: Statistics::default(),
         temperature_warn_degc,
@@ -121,7 +123,11 @@ impl SnapshotSink for HardwarePublisher {
             let message = self.diagnostics_of(snapshot);
             publish(&self.diagnostics, &message);
         }
-        self.view.send_replace(ArmView { cycle: snapshot.cycle, state: snapshot.state, torque: snapshot.torque });
+        self.view.send_replace(ArmView {
+            cycle: snapshot.cycle,
+            state: snapshot.state,
+            torque: snapshot.torque,
+        });
     }
 }
 
@@ -195,7 +201,12 @@ impl HardwarePublisher {
             ("busy_us", statistics.busy_us()),
         ];
         for (name, percentiles) in times {
-            let of = [("p50", percentiles.p50), ("p99", percentiles.p99), ("p999", percentiles.p999), ("max", percentiles.max)];
+            let of = [
+                ("p50", percentiles.p50),
+                ("p99", percentiles.p99),
+                ("p999", percentiles.p999),
+                ("max", percentiles.max),
+            ];
             values.extend(of.map(|(quantile, value)| pair(&format!("{name}.{quantile}"), value)));
         }
         self.status("arm", level, snapshot.state.to_string(), values)
@@ -204,7 +215,8 @@ impl HardwarePublisher {
     fn bus_status(&self, snapshot: &Snapshot) -> DiagnosticStatus {
         let bus = snapshot.bus;
         let connected = snapshot.state != State::Disconnected;
-        let (level, message) = if connected { (Level::Ok, "connected") } else { (Level::Error, "disconnected") };
+        let (level, message) =
+            if connected { (Level::Ok, "connected") } else { (Level::Error, "disconnected") };
         let values = vec![
             pair("bus_utilisation", format_args!("{:.4}", snapshot.bus_utilisation)),
             pair("bytes_sent", bus.sent),

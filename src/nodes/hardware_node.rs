@@ -40,7 +40,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
 
     let control = ControlLoop::connect(setup, Box::new(commander), thread_ports)?;
     let (events_in, mut events) = unbounded_channel();
-    let publisher = PublisherThread::spawn(arm_ports, vec![Box::new(publisher)], events_in).context("publisher thread")?;
+    let publisher = PublisherThread::spawn(arm_ports, vec![Box::new(publisher)], events_in)
+        .context("publisher thread")?;
     let spinning = ros::spin(vec![builder.node])?;
     let control = control.spawn().context("control thread")?;
 

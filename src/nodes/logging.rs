@@ -36,7 +36,13 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         };
         // C strings end at a NUL, and r2r panics on one.
         let message = (text.message + &text.fields).replace('\0', "\u{fffd}");
-        r2r::log(&message, self.logger, metadata.file().unwrap_or(""), metadata.line().unwrap_or(0), severity);
+        r2r::log(
+            &message,
+            self.logger,
+            metadata.file().unwrap_or(""),
+            metadata.line().unwrap_or(0),
+            severity,
+        );
     }
 }
 

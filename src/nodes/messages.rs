@@ -88,7 +88,11 @@ pub fn tolerances(
         0.0 => config.goal_time_secs,
         _ if 0.0 < asked => asked,
         _ if asked == ERASE => 0.0,
-        _ => return Err(Refusal::Tolerance(format!("goal_time_tolerance is {asked} s; it must be positive, 0 or -1"))),
+        _ => {
+            return Err(Refusal::Tolerance(format!(
+                "goal_time_tolerance is {asked} s; it must be positive, 0 or -1"
+            )));
+        }
     };
     Ok(Tolerances { joints: tolerances, goal_time_secs })
 }
@@ -125,7 +129,10 @@ fn merged(asked: &ToleranceMessage, configured: f64) -> Result<f64, Refusal> {
 ///
 /// # Errors
 /// A sentence that names what is wrong.
-pub fn command_positions(message: &JointStateMessage, joints: &[String]) -> Result<[f64; MAX_JOINTS], String> {
+pub fn command_positions(
+    message: &JointStateMessage,
+    joints: &[String],
+) -> Result<[f64; MAX_JOINTS], String> {
     if message.name.len() != message.position.len() {
         let (names, positions) = (message.name.len(), message.position.len());
         return Err(format!("it names {names} joints and has {positions} positions"));

@@ -10,7 +10,8 @@ use r2r::rcl_interfaces::msg::{
     ListParametersResult, ParameterDescriptor, ParameterType, ParameterValue as Message, SetParametersResult,
 };
 use r2r::rcl_interfaces::srv::{
-    DescribeParameters, GetParameterTypes, GetParameters, ListParameters, SetParameters, SetParametersAtomically,
+    DescribeParameters, GetParameterTypes, GetParameters, ListParameters, SetParameters,
+    SetParametersAtomically,
 };
 use r2r::{Node, ParameterValue, QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 
@@ -27,8 +28,9 @@ pub fn given_parameters(node: &Node) -> anyhow::Result<Parameters> {
         .iter()
         .filter(|(_, parameter)| parameter.value != ParameterValue::NotSet)
         .map(|(name, parameter)| {
-            let value = from_ros(&parameter.value)
-                .ok_or_else(|| anyhow!("parameter `{name}` is a {}; no node has one", parameter.value.type_name()))?;
+            let value = from_ros(&parameter.value).ok_or_else(|| {
+                anyhow!("parameter `{name}` is a {}; no node has one", parameter.value.type_name())
+            })?;
             Ok((name.clone(), value))
         })
         .collect()
@@ -44,16 +46,22 @@ pub fn serve(node: &mut Node, declared: BTreeMap<String, Declared>) -> anyhow::R
         GetParameters::Response { values: request.names.iter().map(|name| table.value(name)).collect() }
     })?;
     spawn::<GetParameterTypes::Service>(node, "get_parameter_types", &table, |table, request| {
-        GetParameterTypes::Response { types: request.names.iter().map(|name| table.value(name).type_).collect() }
+        GetParameterTypes::Response {
+            types: request.names.iter().map(|name| table.value(name).type_).collect(),
+        }
     })?;
     spawn::<ListParameters::Service>(node, "list_parameters", &table, |table, request| {
         ListParameters::Response { result: table.list(&request.prefixes, request.depth) }
     })?;
     spawn::<DescribeParameters::Service>(node, "describe_parameters", &table, |table, request| {
-        DescribeParameters::Response { descriptors: request.names.iter().map(|name| table.describe(name)).collect() }
+        DescribeParameters::Response {
+            descriptors: request.names.iter().map(|name| table.describe(name)).collect(),
+        }
     })?;
-    spawn::<SetParameters::Service>(node, "set_parameters", &table, |table, request| SetParameters::Response {
-        results: request.parameters.iter().map(|parameter| table.refuse(&parameter.name)).collect(),
+    spawn::<SetParameters::Service>(node, "set_parameters", &table, |table, request| {
+        SetParameters::Response {
+            results: request.parameters.iter().map(|parameter| table.refuse(&parameter.name)).collect(),
+        }
     })?;
     spawn::<SetParametersAtomically::Service>(node, "set_parameters_atomically", &table, |table, request| {
         let refused = request.parameters.first().map(|parameter| table.refuse(&parameter.name));
@@ -68,7 +76,10 @@ struct Table {
 
 impl Table {
     fn value(&self, name: &str) -> Message {
-        self.declared.get(name).and_then(|declared| declared.value.as_ref()).map_or_else(Message::default, to_message)
+        self.declared
+            .get(name)
+            .and_then(|declared| declared.value.as_ref())
+            .map_or_else(Message::default, to_message)
     }
 
     fn describe(&self, name: &str) -> ParameterDescriptor {
@@ -96,15 +107,20 @@ impl Table {
         };
         let set = self.declared.iter().filter(|(_, declared)| declared.value.is_some());
         let names: Vec<String> = set.map(|(name, _)| name.clone()).filter(|name| matches(name)).collect();
-        let mut prefixes: Vec<String> =
-            names.iter().filter_map(|name| name.rsplit_once('.')).map(|(prefix, _)| prefix.to_owned()).collect();
+        let mut prefixes: Vec<String> = names
+            .iter()
+            .filter_map(|name| name.rsplit_once('.'))
+            .map(|(prefix, _)| prefix.to_owned())
+            .collect();
         prefixes.dedup();
         ListParametersResult { names, prefixes }
     }
 
     fn refuse(&self, name: &str) -> SetParametersResult {
         let reason = if self.declared.contains_key(name) {
-            format!("parameter `{name}` is read when the node starts; change it in the file and restart the node")
+            format!(
+                "parameter `{name}` is read when the node starts; change it in the file and restart the node"
+            )
         } else {
             format!("there is no parameter `{name}`")
         };
@@ -135,7 +151,10 @@ where
 ///
 /// # Errors
 /// Where it cannot be created.
-pub fn service<S>(node: &mut Node, name: &str) -> anyhow::Result<impl Stream<Item = ServiceRequest<S>> + Unpin + use<S>>
+pub fn service<S>(
+    node: &mut Node,
+    name: &str,
+) -> anyhow::Result<impl Stream<Item = ServiceRequest<S>> + Unpin + use<S>>
 where
     S: WrappedServiceTypeSupport + 'static,
 {
@@ -165,28 +184,29 @@ fn from_ros(value: &ParameterValue) -> Option<Value> {
 }
 
 fn to_message(value: &Value) -> Message {
-    let mut message = Message::default();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "constants of a uint8 field")]
-    let mut of_type = |type_| message.type_ = type_ as u8;
-    match value {
-        Value::Bool(_) => of_type(ParameterType::PARAMETER_BOOL),
-        Value::Integer(_) => of_type(ParameterType::PARAMETER_INTEGER),
-        Value::Double(_) => of_type(ParameterType::PARAMETER_DOUBLE),
-        Value::String(_) => of_type(ParameterType::PARAMETER_STRING),
-        Value::BoolArray(_) => of_type(ParameterType::PARAMETER_BOOL_ARRAY),
-        Value::IntegerArray(_) => of_type(ParameterType::PARAMETER_INTEGER_ARRAY),
-        Value::DoubleArray(_) => of_type(ParameterType::PARAMETER_DOUBLE_ARRAY),
-        Value::StringArray(_) => of_type(ParameterType::PARAMETER_STRING_ARRAY),
-    }
+    let of_type = |type_: u32| Message { type_: u8::try_from(type_).unwrap_or(0), ..Message::default() };
     match value.clone() {
-        Value::Bool(value) => message.bool_value = value,
-        Value::Integer(value) => message.integer_value = value,
-        Value::Double(value) => message.double_value = value,
-        Value::String(value) => message.string_value = value,
-        Value::BoolArray(values) => message.bool_array_value = values,
-        Value::IntegerArray(values) => message.integer_array_value = values,
-        Value::DoubleArray(values) => message.double_array_value = values,
-        Value::StringArray(values) => message.string_array_value = values,
+        Value::Bool(bool_value) => Message { bool_value, ..of_type(ParameterType::PARAMETER_BOOL as u32) },
+        Value::Integer(integer_value) => {
+            Message { integer_value, ..of_type(ParameterType::PARAMETER_INTEGER as u32) }
+        }
+        Value::Double(double_value) => {
+            Message { double_value, ..of_type(ParameterType::PARAMETER_DOUBLE as u32) }
+        }
+        Value::String(string_value) => {
+            Message { string_value, ..of_type(ParameterType::PARAMETER_STRING as u32) }
+        }
+        Value::BoolArray(bool_array_value) => {
+            Message { bool_array_value, ..of_type(ParameterType::PARAMETER_BOOL_ARRAY as u32) }
+        }
+        Value::IntegerArray(integer_array_value) => {
+            Message { integer_array_value, ..of_type(ParameterType::PARAMETER_INTEGER_ARRAY as u32) }
+        }
+        Value::DoubleArray(double_array_value) => {
+            Message { double_array_value, ..of_type(ParameterType::PARAMETER_DOUBLE_ARRAY as u32) }
+        }
+        Value::StringArray(string_array_value) => {
+            Message { string_array_value, ..of_type(ParameterType::PARAMETER_STRING_ARRAY as u32) }
+        }
     }
-    message
 }

@@ -65,7 +65,8 @@ fn one_line(text: &str) -> String {
 
 /// `rcl` tells of an unusable parameter file in its own way; ours names file, line and column.
 fn check_parameter_files() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     for pair in arguments.windows(2).filter(|pair| pair[0] == "--params-file") {
         parameters::read(Path::new(&pair[1]), "")?;
     }

@@ -35,7 +35,8 @@ pub struct Percentiles {
 impl Default for Statistics {
     fn default() -> Self {
         let histogram = || {
-            let mut histogram = Histogram::new(SIGNIFICANT_DIGITS).unwrap_or_else(|_| unreachable!("3 digits are allowed"));
+            let mut histogram =
+                Histogram::new(SIGNIFICANT_DIGITS).unwrap_or_else(|_| unreachable!("3 digits are allowed"));
             histogram.auto(true);
             histogram
         };

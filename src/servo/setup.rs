@@ -57,7 +57,9 @@ pub enum SetupError {
         cause: LimitsError,
     },
     /// A limit is neither in the URDF nor in the configuration.
-    #[error("joint `{joint}` has no velocity limit; give it in the URDF, or as joint_limits.{joint}.max_velocity")]
+    #[error(
+        "joint `{joint}` has no velocity limit; give it in the URDF, or as joint_limits.{joint}.max_velocity"
+    )]
     NoVelocityLimit {
         /// The joint.
         joint: String,
@@ -71,8 +73,8 @@ pub enum SetupError {
 pub fn robot_model(config: &ArmConfig) -> Result<RobotModel, SetupError> {
     let (origin, text) = if config.robot_description.is_empty() {
         let path = locate(&config.urdf)?;
-        let text = std::fs::read_to_string(&path)
-            .map_err(|cause| SetupError::Read { path: path.clone(), cause })?;
+        let text =
+            std::fs::read_to_string(&path).map_err(|cause| SetupError::Read { path: path.clone(), cause })?;
         (path.display().to_string(), text)
     } else {
         ("in parameter `robot_description`".to_owned(), config.robot_description.clone())
