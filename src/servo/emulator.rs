@@ -21,6 +21,7 @@ pub mod bus;
 pub mod control;
 pub mod events;
 pub mod faults;
+pub mod lateness;
 pub mod memory;
 pub mod motor;
 pub mod options;

@@ -1,14 +1,14 @@
 """The vendor's own library, `feetech-servo-sdk`, finds nothing odd about the emulated servos."""
 
-import pathlib
 import subprocess
 import time
 
 import pytest
 
+from harness import TARGET
+
 sdk = pytest.importorskip("scservo_sdk", reason="feetech-servo-sdk is not installed")
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 IDS = [1, 2, 3, 4, 5, 6]
 
 MODEL = 3
@@ -21,7 +21,7 @@ PRESENT_VOLTAGE = 62
 def emulator_path():
     """The optimised emulator where there is one, else the other."""
     for profile in ("release", "debug"):
-        path = ROOT / "target" / profile / "servo_emulator"
+        path = TARGET / profile / "servo_emulator"
         if path.exists():
             return path
     pytest.skip("servo_emulator is not built")

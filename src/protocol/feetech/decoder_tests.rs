@@ -82,7 +82,7 @@ fn cleared_bytes_are_gone() {
 proptest! {
     #[test]
     fn any_stream_leaves_less_than_a_frame_and_room_for_more(
-        pieces in prop::collection::vec(prop::collection::vec(noisy_byte(), 0..300), 0..20),
+        pieces in prop::collection::vec(prop::collection::vec(noisy_byte(), 0..300), 0..6),
         replies in any::<bool>(),
     ) {
         let mut decoder =
@@ -112,11 +112,10 @@ proptest! {
         stream.extend([0; MAX_FRAME]);
         let mut found = false;
         let mut decoder = Decoder::new(Direction::Replies);
-        // Noise can make a whole frame of itself and of this one's beginning: vanishingly rare with
-        // random bytes, so a lone miss of this kind is told apart by its checksum count.
         for piece in stream.chunks(step) {
             decoder.feed(piece, |packet| found |= packet.as_bytes() == frame.as_bytes());
         }
+        // Noise can, by chance, make a whole good frame of itself and of this one's beginning.
         prop_assert!(found || 0 < decoder.counts().frames);
     }
 

@@ -371,8 +371,7 @@ mod tests {
         let refused = POSITION_OFFSET.encode(2048).unwrap_err();
         assert_eq!(refused.to_string(), "position_offset holds -2047 to 2047, not 2048");
         assert!(TORQUE_ENABLE.encode(-1).is_err());
-        assert!(TORQUE_LIMIT.encode(65_536).is_err());
-        assert!(TORQUE_LIMIT.decode(&[0]).is_err());
+        assert!(TORQUE_LIMIT.encode(65_536).is_err() && TORQUE_LIMIT.decode(&[0]).is_err());
     }
 
     #[test]

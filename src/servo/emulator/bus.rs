@@ -17,6 +17,7 @@ use crate::units::Time;
 
 use super::events::{Event, Watchers};
 use super::faults::{Faults, collide};
+use super::lateness::Lateness;
 use super::servo::{EmulatedServo, ServoConfig};
 
 /// What the wire and its servos are like.
@@ -76,22 +77,6 @@ pub struct Stats {
     pub answers: u64,
     /// How long the wire was busy, at the pace given or else at 1 Mbit/s (ns).
     pub busy_ns: u64,
-    /// How often bytes were fetched for the host.
-    pub deliveries: u64,
-    /// How long after they were due, all in all (ns).
-    pub late_ns: u64,
-    /// How long after they were due, at worst (ns).
-    pub latest_ns: u64,
-}
-
-impl Stats {
-    fn on_delivery(&mut self, late: Duration, bytes: usize) {
-        let late = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
-        self.bytes_out += bytes as u64;
-        self.deliveries += 1;
-        self.late_ns = self.late_ns.saturating_add(late);
-        self.latest_ns = self.latest_ns.max(late);
-    }
 }
 
 #[derive(Debug)]
@@ -114,6 +99,7 @@ pub struct Bus {
     /// Who is told of what happens.
     pub watchers: Watchers,
     stats: Stats,
+    lateness: Lateness,
 }
 
 impl Bus {
@@ -136,6 +122,7 @@ impl Bus {
             last_input: now,
             watchers: Watchers::default(),
             stats: Stats::default(),
+            lateness: Lateness::default(),
         }
     }
 
@@ -147,6 +134,11 @@ impl Bus {
     /// What passed over the wire.
     pub fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// How long after they were due bytes were fetched for the host.
+    pub fn lateness(&self) -> &Lateness {
+        &self.lateness
     }
 
     /// What the servos heard.
@@ -185,7 +177,8 @@ impl Bus {
         while self.next_due().is_some_and(|at| at <= now)
             && let Some(due) = self.outbox.pop_front()
         {
-            self.stats.on_delivery(now.saturating_since(due.at), due.bytes.len());
+            self.stats.bytes_out += due.bytes.len() as u64;
+            self.lateness.add(now.saturating_since(due.at));
             out.extend_from_slice(&due.bytes);
         }
     }
@@ -201,7 +194,8 @@ impl Bus {
     fn hear(&mut self, now: Time, chunk: &[u8]) {
         let mut passed = 0;
         while let Some(frame) = self.decoder.next_frame().map(Packet::to_frame) {
-            let end = chunk.len() - self.decoder.pending();
+            // A frame that a false header had hidden may have ended before this chunk began.
+            let end = chunk.len().saturating_sub(self.decoder.pending()).max(passed);
             self.pass(now, &chunk[passed..end]);
             passed = end;
             self.watchers.tell(|| Event::Host { at: now, bytes: frame.as_bytes().to_vec() });

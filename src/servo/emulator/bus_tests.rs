@@ -1,5 +1,7 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::protocol::feetech::registers::{GOAL_POSITION, PRESENT_BLOCK, RESPONSE_LEVEL, RETURN_DELAY};
+use crate::protocol::feetech::registers::{self, GOAL_POSITION, PRESENT_BLOCK, RESPONSE_LEVEL, RETURN_DELAY};
 use crate::protocol::feetech::{Alarms, Telemetry};
 use crate::servo::emulator::events::Wanted;
 use crate::servo::emulator::faults::{Fault, Kind};
@@ -180,6 +182,41 @@ fn noise_and_half_requests_do_not_keep_the_next_from_being_heard() {
     bus.on_bytes(NOW, &[0xFF, 0xFF, 1, 100]);
     bus.on_bytes(NOW + Duration::from_millis(50), ping.as_bytes());
     assert!(bus.next_due().is_some());
+}
+
+#[test]
+fn a_request_that_a_false_header_had_hidden_is_heard_late() {
+    let mut bus = unpaced(1);
+    let ping = Frame::ping(id(1));
+    let hidden = [&[0xFF, 0xFF, 1, 12, 3][..], ping.as_bytes()].concat();
+    assert!(ask(&mut bus, &hidden).is_empty());
+    assert_eq!(ask(&mut bus, &[0; 5])[..5], [0xFF, 0xFF, 1, 2, 0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_bytes_upset_it(
+        pieces in prop::collection::vec(prop::collection::vec(byte_of_a_request(), 0..400), 0..12),
+    ) {
+        let mut bus = paced(3, |config| config.echo = true);
+        let ping = Frame::ping(id(1));
+        for (millis, piece) in (0..).zip(&pieces) {
+            bus.on_bytes(NOW + Duration::from_millis(millis), piece);
+        }
+        arrivals(&mut bus);
+        bus.faults.clear(None, None);
+        bus.servos_mut()[0].put(&registers::ID, 1);
+        bus.on_bytes(NOW + Duration::from_secs(1), ping.as_bytes());
+        let last = arrivals(&mut bus).pop().map(|(_, bytes)| bytes[2]);
+        prop_assert_eq!(last, Some(1));
+    }
+}
+
+/// Bytes of which many make up requests.
+fn byte_of_a_request() -> impl Strategy<Value = u8> {
+    prop_oneof![3 => Just(0xFF), 2 => 0..12_u8, 1 => Just(0xFE), 1 => any::<u8>()]
 }
 
 fn id(raw: u8) -> Id {

@@ -308,7 +308,7 @@ fn state(bus: &mut Bus, now: Time) -> String {
 /// What passed over the wire, as JSON.
 pub(super) fn stats(bus: &Bus) -> serde_json::Value {
     let (stats, heard) = (bus.stats(), bus.heard());
-    let mean_late_us = stats.late_ns as f64 / stats.deliveries.max(1) as f64 / 1e3;
+    let late = bus.lateness();
     json!({
         "bytes_in": stats.bytes_in,
         "bytes_out": stats.bytes_out,
@@ -318,7 +318,12 @@ pub(super) fn stats(bus: &Bus) -> serde_json::Value {
         "answers": stats.answers,
         "fault_hits": bus.faults.hits(),
         "wire_busy_s": stats.busy_ns as f64 * 1e-9,
-        "late_us": { "mean": mean_late_us, "max": stats.latest_ns as f64 / 1e3 },
+        "late_us": {
+            "mean": late.mean_us(),
+            "p50": late.percentile_us(0.5),
+            "p99": late.percentile_us(0.99),
+            "max": late.max_us(),
+        },
     })
 }
 

@@ -56,12 +56,21 @@ pub struct Options {
     /// What servos take to answer, beyond their return delay.
     #[arg(long, value_name = "MICROSECONDS", default_value_t = 0)]
     turnaround_us: u64,
+    /// Watch the clock so long before each answer of a paced wire, rather than wake that much late.
+    #[arg(long, value_name = "MICROSECONDS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(..=1000))]
+    spin_us: u64,
     /// Give the host's own bytes back, as an adapter without direction control does.
     #[arg(long)]
     echo: bool,
     /// Take the present position for the goal when torque comes on, instead of jumping to the old goal.
     #[arg(long)]
     no_jump: bool,
+    /// Overload stays until a power cycle, whatever the torque switch does.
+    #[arg(long)]
+    stubborn_overload: bool,
+    /// Everybody answers a broadcast ping at once.
+    #[arg(long)]
+    pings_collide: bool,
     /// In a sync read, servos behind a missing one stay silent instead of answering later.
     #[arg(long)]
     silent_after_missing: bool,
@@ -150,15 +159,16 @@ impl Options {
             pace_bps,
             turnaround: Duration::from_micros(self.turnaround_us),
             echo: self.echo,
+            pings_collide: self.pings_collide,
             after_missing: if self.silent_after_missing {
                 AfterMissing::StaySilent
             } else {
                 AfterMissing::AnswerLate
             },
             seed: self.seed,
-            ..BusConfig::new([])
         };
-        Ok(EmulatorConfig { bus, control: self.control.clone() })
+        let spin = Duration::from_micros(self.spin_us);
+        Ok(EmulatorConfig { bus, control: self.control.clone(), spin })
     }
 
     fn check(&self) -> Result<(), OptionsError> {
@@ -192,6 +202,7 @@ impl Options {
         servo.load = self.gravity;
         servo.motor.backlash_ticks = self.backlash_deg * 4096.0 / 360.0;
         servo.motor.bandwidth_hz = self.bandwidth_hz;
+        servo.stubborn_overload = self.stubborn_overload;
         servo.goal_while_off = if self.no_jump { GoalWhileOff::Present } else { GoalWhileOff::Kept };
         servo
     }

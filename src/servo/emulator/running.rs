@@ -29,12 +29,15 @@ pub struct EmulatorConfig {
     pub bus: BusConfig,
     /// Where to listen for commands.
     pub control: Option<PathBuf>,
+    /// How long before an answer is due the thread stops sleeping and watches the clock instead: a
+    /// sleeper wakes that much late. Costs so much processor time for each answer of a paced wire.
+    pub spin: Duration,
 }
 
 impl EmulatorConfig {
     /// That bus, without a control socket.
     pub fn new(bus: BusConfig) -> Self {
-        Self { bus, control: None }
+        Self { bus, control: None, spin: Duration::from_micros(50) }
     }
 }
 
@@ -54,10 +57,10 @@ impl Emulator {
         let console = Console { orders, wake };
         let socket =
             config.control.map(|path| ControlSocket::open(path, console.try_clone()?)).transpose()?;
-        let bus = Bus::new(config.bus, now());
+        let (bus, spin) = (Bus::new(config.bus, now()), config.spin);
         let thread = std::thread::Builder::new()
             .name("emulator".to_owned())
-            .spawn(move || Line { bus, port, inbox, woken, lost_bytes: 0, started: now() }.run())?;
+            .spawn(move || Line { bus, port, inbox, woken, spin, lost_bytes: 0, started: now() }.run())?;
         Ok(Running { port: name, console, _socket: socket, thread: Some(thread) })
     }
 }
@@ -152,6 +155,7 @@ struct Line {
     port: Port,
     inbox: Receiver<Order>,
     woken: UnixStream,
+    spin: Duration,
     lost_bytes: u64,
     started: Time,
 }
@@ -190,7 +194,14 @@ impl Line {
     /// Sleeps until there is something to do; says whether the host and whether a command woke it.
     fn wait(&self) -> Option<(bool, bool)> {
         let moment = now();
-        let until_due = self.bus.next_due().map_or(Self::IDLE, |due| due.saturating_since(moment));
+        let due = self.bus.next_due();
+        if let Some(due) = due.filter(|due| due.saturating_since(moment) <= self.spin) {
+            while now() < due {
+                std::hint::spin_loop();
+            }
+            return None;
+        }
+        let until_due = due.map_or(Self::IDLE, |due| due.saturating_since(moment) - self.spin);
         let takes_input = self.bus.takes_input(moment);
         let until_input = if takes_input { Self::IDLE } else { Duration::from_millis(1) };
         let timeout = Timespec::try_from(until_due.min(until_input).min(Self::IDLE)).ok()?;
