@@ -79,7 +79,7 @@ python_tests() {
 
 # sum_before WORD FILE PATTERN: the sum of the numbers before a word in the lines that match.
 sum_before() {
-    grep -E "$3" "$2" | grep -oE "[0-9]+ $1\b" | awk '{ sum += $1 } END { print sum + 0 }'
+    { grep -E "$3" "$2" || true; } | { grep -oE "[0-9]+ $1\b" || true; } | awk '{ sum += $1 } END { print sum + 0 }'
 }
 
 failure() {
@@ -92,9 +92,9 @@ title() { printf '\n== %s\n' "$1"; }
 report() {
     local line
     printf '\n'
+    if ((passed + failed == 0)); then failure "no test has this name"; fi
     for line in "${skips[@]}"; do printf 'skipped: %s\n' "$line"; done
     for line in "${failures[@]}"; do printf 'FAILED: %s\n' "$line"; done
-    if ((passed + failed == 0)); then failure "no test has this name"; fi
     printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
     ((failed == 0))
 }

@@ -27,6 +27,8 @@ def test_colcon_installs_executables_and_shares(tmp_path: pathlib.Path):
     expected = {path.stem for path in (ROOT / "src/bin").glob("*.rs")}
     executables = {path.name for path in (prefix / "lib/servo_arm").iterdir() if os.access(path, os.X_OK)}
     assert expected <= executables
+    with Process(prefix / "lib/servo_arm/servo_emulator", "--help") as installed:
+        assert installed.wait() == 0, installed.output
     share = prefix / "share/servo_arm"
     assert (share / "package.xml").is_file()
     for folder in ("launch", "config", "urdf"):
