@@ -122,13 +122,13 @@ impl HardwareConfig {
             ),
             misses_to_degraded: integer(d.integer_in(
                 "misses_to_degraded",
-                3,
+                10,
                 1..=100_000,
                 "Cycles in a row without a servo's answer until the arm is degraded.",
             )),
             misses_to_fault: integer(d.integer_in(
                 "misses_to_fault",
-                40,
+                100,
                 1..=1_000_000,
                 "Cycles in a row without a servo's answer until the arm is faulted.",
             )),

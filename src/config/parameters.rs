@@ -115,6 +115,24 @@ pub fn read(path: &Path, node: &str) -> Result<Parameters, ParameterFileError> {
     parameters_of(&yaml, node).map_err(|problem| ParameterFileError::Shape { path: path.to_owned(), problem })
 }
 
+/// What `-p name:=value` on a command line gives to node `node`; the last one counts.
+///
+/// `rcl` lets a block of the node in a parameter file win over the command line; a user means it the other way round.
+pub fn of_command_line(arguments: &[String], node: &str) -> Parameters {
+    let assignments = arguments.windows(2).filter(|pair| ["-p", "--param"].contains(&pair[0].as_str()));
+    assignments.filter_map(|pair| assignment(&pair[1], node)).collect()
+}
+
+fn assignment(argument: &str, node: &str) -> Option<(String, Value)> {
+    let (name, value) = argument.split_once(":=")?;
+    let name = match name.split_once(':') {
+        Some((of, name)) if of.trim_start_matches('/') == node => name,
+        Some(_) => return None,
+        None => name,
+    };
+    Some((name.to_owned(), value_of(&serde_norway::from_str(value).ok()?)?))
+}
+
 /// Later blocks override earlier ones, as in `rcl`.
 fn parameters_of(file: &Yaml, node: &str) -> Result<Parameters, String> {
     let Yaml::Mapping(blocks) = file else {
@@ -208,6 +226,18 @@ mod tests {
         assert_eq!(parameters["a"], Value::DoubleArray(vec![1.0, 2.5]));
         assert_eq!(parameters["b"], Value::IntegerArray(vec![1, 2]));
         assert_eq!(parameters["c"], Value::BoolArray(vec![true]));
+    }
+
+    #[test]
+    fn the_command_line_counts_last_and_may_name_the_node() {
+        let arguments =
+            ["--ros-args", "-p", "port:=/tmp/a", "-p", "other_node:rate:=1", "-p", "rate:=5", "--param"];
+        let mut arguments = arguments.map(str::to_owned).to_vec();
+        arguments.push("hardware_node:port:=/tmp/b".into());
+        let parameters = of_command_line(&arguments, "hardware_node");
+        assert_eq!(parameters["port"], Value::String("/tmp/b".into()));
+        assert_eq!(parameters["rate"], Value::Integer(5));
+        assert_eq!(parameters.len(), 2);
     }
 
     #[test]

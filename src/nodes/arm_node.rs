@@ -63,8 +63,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                     controller.on_finished(&finished);
                 }
             }
-            Some(request) = controller.next() => {
-                if let Err(rtrb::PushError::Full(request)) = goals.push(request) {
+            request = controller.next() => {
+                if let Some(Err(rtrb::PushError::Full(request))) = request.map(|request| goals.push(request)) {
                     controller.on_rejected(request);
                 }
             }

@@ -76,13 +76,11 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 break;
             }
             Some(state) = states.next() => remote.on_joint_state(&state, clock::now()),
-            Some(request) = controller.next() => {
-                if remote.follower.has_room() {
-                    remote.follower.request(request);
-                } else {
-                    controller.on_rejected(request);
-                }
-            }
+            request = controller.next() => match request {
+                Some(request) if remote.follower.has_room() => remote.follower.request(request),
+                Some(request) => controller.on_rejected(request),
+                None => {}
+            },
             _ = silence.tick() => remote.look_for_silence(clock::now()),
         }
         while let Some(finished) = remote.follower.pop_finished() {

@@ -16,24 +16,24 @@ use r2r::rcl_interfaces::srv::{
 use r2r::{Node, ParameterValue, QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 
 use crate::config::declaration::Declared;
-use crate::config::parameters::{Parameters, Value};
+use crate::config::parameters::{Parameters, Value, of_command_line};
 
 /// What the node was given on the command line and in parameter files.
 ///
 /// # Errors
 /// Where a value has a type that no parameter of ours has.
 pub fn given_parameters(node: &Node) -> anyhow::Result<Parameters> {
-    let given = node.params.lock().map_err(|_poisoned| anyhow!("the parameters are in use"))?;
-    given
-        .iter()
-        .filter(|(_, parameter)| parameter.value != ParameterValue::NotSet)
-        .map(|(name, parameter)| {
-            let value = from_ros(&parameter.value).ok_or_else(|| {
-                anyhow!("parameter `{name}` is a {}; no node has one", parameter.value.type_name())
-            })?;
-            Ok((name.clone(), value))
-        })
-        .collect()
+    let read = node.params.lock().map_err(|_poisoned| anyhow!("the parameters are in use"))?;
+    let mut given = Parameters::new();
+    for (name, parameter) in read.iter().filter(|(_, parameter)| parameter.value != ParameterValue::NotSet) {
+        let value = from_ros(&parameter.value).ok_or_else(|| {
+            anyhow!("parameter `{name}` is a {}; no node has one", parameter.value.type_name())
+        })?;
+        given.insert(name.clone(), value);
+    }
+    let arguments: Vec<String> = std::env::args().collect();
+    given.extend(of_command_line(&arguments, &node.name()?));
+    Ok(given)
 }
 
 /// Serves `declared` as the parameters of `node`, on the task's own time.
