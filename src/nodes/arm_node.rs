@@ -27,12 +27,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let (thread_ports, arm_ports, requests) = ports();
     let follower = Follower::new(setup.limits.clone(), setup.period.as_secs_f64());
     let (commander, mut goals) = TrajectoryCommander::new(follower);
-    let (joint_publisher, mut services) = hardware::offer(
-        &mut hardware_node.node,
-        &setup.joints,
-        config.hardware.temperature_warn_degc,
-        requests,
-    )?;
+    let (joint_publisher, mut services) =
+        hardware::offer(&mut hardware_node.node, &setup.joints, &config.hardware, requests)?;
     let (state_publisher, mut controller) = controller::offer(
         &mut controller_node.node,
         &setup.joints,

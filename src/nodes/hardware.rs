@@ -19,6 +19,7 @@ use super::messages::{stamp_now, stamp_of};
 use super::parameters::{respond, service};
 use super::publisher::SnapshotSink;
 use super::statistics::Statistics;
+use crate::config::hardware::HardwareConfig;
 use crate::control::arm::ArmRequest;
 use crate::control::safety::{State, Transition};
 use crate::servo::ports::ArmEvent;
@@ -45,6 +46,7 @@ pub struct HardwarePublisher {
     diagnostics: Publisher<DiagnosticArray>,
     statistics: Statistics,
     temperature_warn_degc: f64,
+    misses_to_degraded: u32,
     next_diagnostics: Time,
     view: watch::Sender<ArmView>,
 }
@@ -81,7 +83,7 @@ const CHECK_PERIOD: Duration = Duration::from_millis(5);
 pub fn offer(
     node: &mut Node,
     joints: &[String],
-    temperature_warn_degc: f64,
+    config: &HardwareConfig,
     requests: Producer<ArmRequest>,
 ) -> anyhow::Result<(HardwarePublisher, HardwareServices)> {
     let (view_sender, view) = watch::channel(ArmView::default());
@@ -95,7 +97,8 @@ pub fn offer(
             .map_err(failed)?,
         diagnostics: node.create_publisher("/diagnostics", QosProfile::default()).map_err(failed)?,
         statistics: Statistics::default(),
-        temperature_warn_degc,
+        temperature_warn_degc: config.temperature_warn_degc,
+        misses_to_degraded: config.misses_to_degraded,
         next_diagnostics: Time(0),
         view: view_sender,
     };
@@ -113,7 +116,9 @@ pub fn offer(
 
 impl SnapshotSink for HardwarePublisher {
     fn see(&mut self, snapshot: &Snapshot) {
-        self.publish_joint_states(snapshot);
+        if snapshot.joints().iter().any(|joint| joint.servo.fresh) {
+            self.publish_joint_states(snapshot);
+        }
         if has_subscriber(&self.dynamic_joint_states) {
             self.publish_dynamic_joint_states(snapshot);
         }
@@ -132,15 +137,26 @@ impl SnapshotSink for HardwarePublisher {
 }
 
 impl HardwarePublisher {
-    /// A servo that did not answer in this cycle is left out: no old sample under a new stamp.
+    /// The joints that are known well enough to be published: a sample is used again for a few missed answers only.
+    fn known<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+    ) -> impl Iterator<Item = (&'a String, &'a JointSnapshot)> + Clone {
+        let is_known = |joint: &JointSnapshot| {
+            joint.servo.stamp != Time::default() && joint.misses < self.misses_to_degraded
+        };
+        self.joints.iter().zip(snapshot.joints()).filter(move |(_, joint)| is_known(joint))
+    }
+
+    /// The stamp is that of the oldest sample, so that no sample is said to be newer than it is.
     fn publish_joint_states(&self, snapshot: &Snapshot) {
-        let fresh = || self.joints.iter().zip(snapshot.joints()).filter(|(_, joint)| joint.servo.fresh);
-        let stamps: Vec<i64> = fresh().map(|(_, joint)| joint.servo.stamp.0).collect();
-        let Some(middle) = middle_of(&stamps) else { return };
-        let column = |value: fn(&ServoReport) -> f64| fresh().map(|(_, joint)| value(&joint.servo)).collect();
+        let known = self.known(snapshot);
+        let Some(oldest) = known.clone().map(|(_, joint)| joint.servo.stamp).min() else { return };
+        let column =
+            |value: fn(&ServoReport) -> f64| known.clone().map(|(_, joint)| value(&joint.servo)).collect();
         let message = JointState {
-            header: Header { stamp: stamp_of(middle), ..Header::default() },
-            name: fresh().map(|(name, _)| name.clone()).collect(),
+            header: Header { stamp: stamp_of(oldest), ..Header::default() },
+            name: known.clone().map(|(name, _)| name.clone()).collect(),
             position: column(|servo| servo.position),
             velocity: column(|servo| servo.velocity),
             effort: column(|servo| servo.effort),
@@ -160,15 +176,15 @@ impl HardwarePublisher {
             ("load", |joint| joint.servo.load),
             ("command", |joint| joint.command),
         ];
-        let fresh = || self.joints.iter().zip(snapshot.joints()).filter(|(_, joint)| joint.servo.fresh);
         let values = |joint: &JointSnapshot| InterfaceValue {
             interface_names: INTERFACES.iter().map(|(name, _)| (*name).to_owned()).collect(),
             values: INTERFACES.iter().map(|(_, value)| value(joint)).collect(),
         };
+        let known = self.known(snapshot);
         let message = DynamicJointState {
             header: Header { stamp: stamp_of(snapshot.began), ..Header::default() },
-            joint_names: fresh().map(|(name, _)| name.clone()).collect(),
-            interface_values: fresh().map(|(_, joint)| values(joint)).collect(),
+            joint_names: known.clone().map(|(name, _)| name.clone()).collect(),
+            interface_values: known.map(|(_, joint)| values(joint)).collect(),
         };
         publish(&self.dynamic_joint_states, &message);
     }
@@ -357,12 +373,6 @@ fn is_hopeless(request: ArmRequest, view: ArmView) -> bool {
         ArmRequest::TorqueOn => view.state.is_latched() || view.state == State::Disconnected,
         _ => view.state == State::Disconnected,
     }
-}
-
-/// The middle between the first and the last of the stamps.
-fn middle_of(stamps: &[i64]) -> Option<Time> {
-    let (first, last) = (stamps.iter().min()?, stamps.iter().max()?);
-    Some(Time(first + (last - first) / 2))
 }
 
 fn pair(key: &str, value: impl std::fmt::Display) -> KeyValue {

@@ -30,8 +30,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let (thread_ports, arm_ports, requests) = ports();
     let stream = CommandStream::new(config.hardware.command_timeout, config.hardware.command_guard_rad);
     let (commander, mut commands) = StreamCommander::new(stream);
-    let (publisher, mut services) =
-        hardware::offer(&mut builder.node, &joints, config.hardware.temperature_warn_degc, requests)?;
+    let (publisher, mut services) = hardware::offer(&mut builder.node, &joints, &config.hardware, requests)?;
     let mut messages = builder
         .node
         .subscribe::<JointState>("joint_commands", QosProfile::default())
