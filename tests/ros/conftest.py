@@ -1,18 +1,16 @@
-"""Fixtures: a private ROS domain, the emulated arm, the nodes in both shapes, and an rclpy node to look at them with."""
+"""Fixtures: a private ROS domain, a ROS client in it, and emulated arms with their nodes."""
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import os
 import pathlib
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from harness import EXECUTABLES, ROOT, Domain, Process
-
-CONFIG = ROOT / "config/so101.yaml"
+from arm import SHAPES, Arm, Client, System, running
+from harness import Domain
 
 
 @pytest.fixture(scope="session")
@@ -32,104 +30,37 @@ def ros_domain() -> Iterator[int]:
 
 
 @pytest.fixture
-def start(ros_domain: int) -> Iterator[Callable[..., Process]]:
-    """Starts one of our executables, `start("arm_node", "--ros-args", …)`; all are ended after the test, last first."""
-    started: list[Process] = []
-
-    def start_executable(name: str, *arguments: str | os.PathLike[str], **options) -> Process:
-        process = Process(EXECUTABLES / name, *arguments, **options)
-        started.append(process)
-        return process
-
-    yield start_executable
-    for process in reversed(started):
-        process.stop()
-
-
-@dataclasses.dataclass
-class Emulator:
-    """Emulated servos: their process, the port to open, and the socket that faults are injected through."""
-
-    process: Process
-    port: pathlib.Path
-    control: pathlib.Path
+def client(ros_domain: int) -> Iterator[Client]:
+    """A ROS node of the test's own."""
+    pytest.importorskip("rclpy", reason="rclpy is not importable")
+    with contextlib.closing(Client()) as client:
+        yield client
 
 
 @pytest.fixture
-def start_emulator(start: Callable[..., Process], tmp_path: pathlib.Path) -> Callable[..., Emulator]:
-    """Starts the emulator with further arguments and waits until it can be used."""
+def start_emulator(ros_domain: int, tmp_path: pathlib.Path) -> Iterator[Callable[..., Arm]]:
+    """Emulated servos with further arguments, without nodes; whatever is started on them ends with the test."""
+    with contextlib.ExitStack() as ends:
 
-    def start_with(*arguments: str, config: pathlib.Path = CONFIG, name: str = "arm") -> Emulator:
-        port, control = tmp_path / name, tmp_path / f"{name}.ctl"
-        process = start("servo_emulator", "--config", config, "--link", port, "--control", control, *arguments)
-        process.wait_until(lambda: port.exists() and control.exists(), f"{port.name} and {control.name} were there")
-        return Emulator(process, port, control)
+        def start(*arguments: str, **options) -> Arm:
+            arm = Arm(tmp_path, *arguments, **options)
+            ends.callback(arm.stop)
+            return arm
 
-    return start_with
-
-
-@pytest.fixture
-def emulator(start_emulator: Callable[..., Emulator]) -> Emulator:
-    """The SO-101 with bytes at the pace of its 1 Mbit/s."""
-    return start_emulator("--pace")
+        yield start
 
 
-def ros_arguments(emulator: Emulator, config: pathlib.Path = CONFIG) -> list[str]:
-    """How a node is told which arm it drives."""
-    return ["--ros-args", "--params-file", str(config), "-p", f"port:={emulator.port}"]
+@pytest.fixture(scope="module", params=SHAPES)
+def shared(request: pytest.FixtureRequest, ros_domain: int, tmp_path_factory) -> Iterator[System]:
+    """An arm that holds, in both shapes; the tests of a module leave it usable for each other."""
+    pytest.importorskip("rclpy", reason="rclpy is not importable")
+    with running(tmp_path_factory.mktemp("arm"), request.param, "--pace") as system:
+        yield system
 
 
 @pytest.fixture
-def arm_node(start: Callable[..., Process], emulator: Emulator, node) -> Process:
-    """The arm in one process, publishing its state."""
-    process = start("arm_node", *ros_arguments(emulator))
-    process.wait_until(lambda: node.count_publishers("joint_states") > 0, "joint_states were published")
-    return process
-
-
-@dataclasses.dataclass
-class SeparateNodes:
-    """The arm in two processes."""
-
-    hardware: Process
-    controller: Process
-
-
-@pytest.fixture
-def separate_nodes(start: Callable[..., Process], emulator: Emulator, node) -> SeparateNodes:
-    """The arm in two processes, publishing its state and subscribed to commands."""
-    hardware = start("hardware_node", *ros_arguments(emulator))
-    controller = start("controller_node", "--ros-args", "--params-file", CONFIG)
-    hardware.wait_until(lambda: node.count_publishers("joint_states") > 0, "joint_states were published")
-    controller.wait_until(lambda: node.count_publishers("joint_commands") > 0, "joint_commands were published")
-    return SeparateNodes(hardware, controller)
-
-
-@pytest.fixture
-def node(ros_domain: int):
-    """An rclpy node in a context of its own. Turn it with `spin_until`."""
-    rclpy = pytest.importorskip("rclpy", reason="rclpy is not importable")
-    context = rclpy.Context()
-    rclpy.init(context=context)
-    node = rclpy.create_node("test_observer", context=context)
-    yield node
-    node.destroy_node()
-    rclpy.shutdown(context=context)
-
-
-@pytest.fixture
-def spin_until(node) -> Iterator[Callable[..., None]]:
-    """`spin_until(condition, "what is awaited", timeout=10.0)` turns the node until the condition holds."""
-    from rclpy.executors import SingleThreadedExecutor
-
-    executor = SingleThreadedExecutor(context=node.context)
-    executor.add_node(node)
-
-    def spin(condition: Callable[[], bool], what: str = "the condition", timeout: float = 10.0) -> None:
-        deadline = time.monotonic() + timeout
-        while not condition():
-            assert time.monotonic() < deadline, f"{timeout} s passed without {what}"
-            executor.spin_once(timeout_sec=0.05)
-
-    yield spin
-    executor.shutdown()
+def run_arm(ros_domain: int, tmp_path: pathlib.Path) -> Iterator[Callable[..., System]]:
+    """`run_arm(shape, emulator arguments…, parameters…)`: an arm of the test's own that holds."""
+    pytest.importorskip("rclpy", reason="rclpy is not importable")
+    with contextlib.ExitStack() as ends:
+        yield lambda *arguments, **parameters: ends.enter_context(running(tmp_path, *arguments, **parameters))

@@ -49,12 +49,11 @@ def test_two_runs_never_share_a_domain():
         domain.release()
 
 
-def test_a_message_goes_from_one_rclpy_node_to_itself(node, spin_until):
+def test_a_message_goes_from_a_client_to_itself(client):
     from std_msgs.msg import String
 
     heard = []
-    node.create_subscription(String, "echo", lambda message: heard.append(message.data), 1)
-    publisher = node.create_publisher(String, "echo", 1)
-    spin_until(lambda: publisher.get_subscription_count() == 1, "the subscription was found")
-    publisher.publish(String(data="here"))
-    spin_until(lambda: heard == ["here"], "the message came")
+    client.node.create_subscription(String, "echo", heard.append, 1)
+    with client.publisher(String, "echo") as publisher:
+        publisher.publish(String(data="here"))
+        client.spin_until(lambda: heard == [String(data="here")], "the message came")
