@@ -35,10 +35,8 @@ pub struct Percentiles {
 impl Default for Statistics {
     fn default() -> Self {
         let histogram = || {
-            let mut histogram =
-                Histogram::new(SIGNIFICANT_DIGITS).unwrap_or_else(|_| unreachable!("3 digits are allowed"));
-            histogram.auto(true);
-            histogram
+            Histogram::new_with_bounds(1, LONGEST_US, SIGNIFICANT_DIGITS)
+                .unwrap_or_else(|_| unreachable!("1 to 10 s with 3 digits is a histogram"))
         };
         Self {
             period_us: histogram(),
@@ -101,4 +99,31 @@ fn record(histogram: &mut Histogram<u64>, secs: f64) {
 fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
     let at = |quantile| histogram.value_at_quantile(quantile) as f64;
     Percentiles { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: histogram.max() as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::units::Time;
+
+    #[test]
+    fn percentiles_and_rate_are_those_of_the_cycles() {
+        let mut statistics = Statistics::default();
+        let mut snapshot = Snapshot::new(1);
+        for cycle in 0..=1000 {
+            snapshot.due = Time(cycle * 5_000_000);
+            snapshot.began = snapshot.due;
+            snapshot.ended = snapshot.began + Duration::from_micros(2000);
+            snapshot.period = Duration::from_micros(if cycle == 500 { 9000 } else { 5000 });
+            statistics.note(&snapshot);
+        }
+        let period = statistics.period_us();
+        assert!((period.p50 - 5000.0).abs() < 5.0 && (period.p99 - 5000.0).abs() < 5.0, "{period:?}");
+        assert!((period.max - 9000.0).abs() < 10.0, "{period:?}");
+        assert!((statistics.busy_us().p50 - 2000.0).abs() < 5.0);
+        assert!((statistics.rate_hz() - 200.0).abs() < 1e-6);
+        assert_eq!(statistics.cycles(), 1001);
+    }
 }

@@ -108,7 +108,10 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
 }
 
 /// The file that a path or a `package://PACKAGE/PATH` means.
-fn locate(uri: &str) -> Result<PathBuf, SetupError> {
+///
+/// # Errors
+/// Where no installed package has the file.
+pub fn locate(uri: &str) -> Result<PathBuf, SetupError> {
     let Some(rest) = uri.strip_prefix("package://") else {
         return Ok(PathBuf::from(uri.strip_prefix("file://").unwrap_or(uri)));
     };

@@ -1,0 +1,206 @@
+//! The demonstration: starts emulated servos and the nodes, moves the arm as an ordinary action client, and shows it.
+//!
+//! Measures from outside: what it reports was seen on the wire, on topics, or in `/proc`.
+
+mod observer;
+mod processes;
+mod report;
+mod script;
+mod table;
+mod wire;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Parser as _;
+use futures::StreamExt as _;
+use r2r::control_msgs::action::FollowJointTrajectory;
+use r2r::{ActionClient, GoalStatus};
+use servo_arm::config::Config;
+use servo_arm::config::parameters::{Parameters, Value};
+use servo_arm::nodes::messages::{secs_of, time_of};
+use servo_arm::nodes::ros;
+use servo_arm::servo::clock;
+use servo_arm::servo::setup::{arm_setup, robot_model};
+
+use observer::Observer;
+use processes::Processes;
+use report::{GoalTimes, Report};
+use script::{Script, Step};
+use table::Table;
+use wire::Wire;
+
+/// Drives an emulated arm through a motion and shows what it does
+#[derive(Clone, clap::Parser)]
+#[command(version)]
+struct Arguments {
+    /// The arm's parameter file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Move through the motion once, print a summary, and end
+    #[arg(long)]
+    once: bool,
+    /// Write the summary to a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// End after this many seconds
+    #[arg(long, value_name = "N", value_parser = seconds)]
+    seconds: Option<f64>,
+    /// Run hardware and controller as processes of their own
+    #[arg(long)]
+    separate: bool,
+}
+
+type Action = FollowJointTrajectory::Action;
+
+const SERVER_NAME: &str = "arm_controller/follow_joint_trajectory";
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// A result that is later than this will not come any more.
+const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    ros::run("arm_demo", |context| run(context, arguments))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let parsed: Result<f64, _> = text.parse();
+    parsed
+        .ok()
+        .filter(|secs| (0.0..=1e9).contains(secs))
+        .ok_or_else(|| "it must be a number of seconds".to_owned())
+}
+
+async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> {
+    let config_file = config_file(&arguments)?;
+    // The port comes from the emulator, whatever the file says.
+    let overrides = Parameters::from([("port".to_owned(), Value::String("emulated".to_owned()))]);
+    let config = Config::read_hardware(&config_file, &overrides)?;
+    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+
+    let mut builder = ros::NodeBuilder::new(&context, "arm_demo")?;
+    let observer = Observer::new(&context, &mut builder.node, &setup.joints)?;
+    let client = builder
+        .node
+        .create_action_client::<Action>(SERVER_NAME)
+        .map_err(|e| anyhow!("action client: {e}"))?;
+    let available = r2r::Node::is_available(&client).map_err(|error| anyhow!("action client: {error}"))?;
+    let spinning = ros::spin(vec![builder.node])?;
+
+    let mut processes = Processes::start_emulator(&config_file).await?;
+    let wire = Wire::watch(&processes.control_socket())?;
+    processes.start_nodes(&config_file, arguments.separate)?;
+    let demo = Demo { arguments, observer, client, wire, script: Script::new(&setup.joints, &setup.limits) };
+    let driven = tokio::select! {
+        driven = demo.drive(&mut processes, available) => driven.map(Some),
+        stopped = ros::asked_to_stop() => stopped.map(|()| None),
+    };
+    let ended = processes.stop().await;
+    drop(spinning);
+    let report = driven?;
+    ended?;
+    match report {
+        Some(report) if !report.succeeded() => bail!("a goal did not succeed"),
+        _ => Ok(()),
+    }
+}
+
+fn config_file(arguments: &Arguments) -> anyhow::Result<PathBuf> {
+    if let Some(file) = &arguments.config {
+        return Ok(file.clone());
+    }
+    let uri = "package://servo_arm/config/so101.yaml";
+    servo_arm::servo::setup::locate(uri).context("the SO-101's configuration")
+}
+
+/// Everything that one demonstration needs.
+struct Demo {
+    arguments: Arguments,
+    observer: Observer,
+    client: ActionClient<Action>,
+    wire: Wire,
+    script: Script,
+}
+
+impl Demo {
+    /// Moves the arm until it has been once through the motion, or time is over.
+    async fn drive(
+        &self,
+        processes: &mut Processes,
+        available: impl Future<Output = r2r::Result<()>>,
+    ) -> anyhow::Result<Report> {
+        let until_ready = async {
+            let first_state = self.observer.first_joint_state().await;
+            available.await.map_err(|error| anyhow!("no action server: {error}"))?;
+            self.observer.arm_can_move().await;
+            anyhow::Ok(first_state)
+        };
+        let first_state = tokio::select! {
+            ready = tokio::time::timeout(START_TIMEOUT, until_ready) => {
+                ready.context("the nodes did not start in time")??
+            }
+            ended = processes.unexpected_end() => bail!("{ended}"),
+        };
+        let start_to_first_state = first_state.duration_since(processes.nodes_started_at());
+        self.observer.refuse_strangers(SERVER_NAME)?;
+        self.observer.start_tracking();
+        let mut times = Vec::new();
+        let began = Instant::now();
+        let table = Table::new(&self.observer);
+        tokio::select! {
+            moved = self.move_on(began, &mut times) => moved?,
+            () = table.show() => {}
+            ended = processes.unexpected_end() => bail!("{ended}"),
+        }
+        self.observer.next_diagnostics().await;
+        let report = Report::new(&self.observer, processes, &times, start_to_first_state)?;
+        report.print();
+        if let Some(file) = &self.arguments.json {
+            report.write(file)?;
+        }
+        Ok(report)
+    }
+
+    async fn move_on(&self, began: Instant, times: &mut Vec<GoalTimes>) -> anyhow::Result<()> {
+        let is_over = || self.arguments.seconds.is_some_and(|secs| secs <= began.elapsed().as_secs_f64());
+        loop {
+            for step in self.script.steps() {
+                if is_over() {
+                    return Ok(());
+                }
+                times.push(self.execute(step).await?);
+            }
+            if self.arguments.once {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sends one goal, stamped with the present, and waits for its result.
+    async fn execute(&self, step: &Step) -> anyhow::Result<GoalTimes> {
+        self.wire.expect_change();
+        let goal = self.script.goal(step);
+        let duration = goal.trajectory.points.last().map_or(0.0, |point| secs_of(&point.time_from_start));
+        let start = time_of(&goal.trajectory.header.stamp).unwrap_or_else(clock::now);
+        let sent_unix_nanos = clock::wall_nanos();
+        let refused = |error| anyhow!("goal `{}` was not taken: {error}", step.name);
+        let sent = self.client.send_goal_request(goal).map_err(refused)?;
+        let (_handle, result, feedback) = sent.await.map_err(refused)?;
+        tokio::task::spawn_local(feedback.for_each(|_| futures::future::ready(())));
+        let patience = Duration::from_secs_f64(duration) + RESULT_TIMEOUT;
+        let result = tokio::time::timeout(patience, result).await;
+        let (status, result) =
+            result.with_context(|| format!("no result of goal `{}`", step.name))?.map_err(refused)?;
+        let end_to_result_ms = clock::now().secs_since(start.plus_secs(duration)) * 1e3;
+        if status != GoalStatus::Succeeded {
+            eprintln!("goal `{}` ended {status}: {}", step.name, result.error_string);
+        }
+        Ok(GoalTimes {
+            succeeded: status == GoalStatus::Succeeded,
+            to_first_command_ms: self.wire.millis_to_change(sent_unix_nanos).filter(|_| step.starts_at_once),
+            end_to_result_ms,
+        })
+    }
+}
