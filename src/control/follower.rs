@@ -231,13 +231,16 @@ impl Follower {
             spline.sample(elapsed, |column, state| self.desired[joints[column]] = state);
         }
         if elapsed < duration {
-            let path = |tolerance: &JointTolerance| tolerance.path;
+            // A joint that is not heard of lags behind in what is known of it, not in truth.
+            let path =
+                |joint: usize| if measured[joint].fresh { goal.tolerances.joints[joint].path } else { 0.0 };
             if let Some(violation) = violation(goal, &self.desired, measured, path, elapsed) {
                 self.brake(Outcome::PathTolerance(violation));
             }
             return;
         }
-        let at_goal = |tolerance: &JointTolerance| tolerance.goal;
+        // Silence is no arrival: a joint that is not heard of counts where it was last.
+        let at_goal = |joint: usize| goal.tolerances.joints[joint].goal;
         match violation(goal, &self.desired, measured, at_goal, elapsed) {
             None => self.brake(Outcome::Reached),
             Some(violation) => {
@@ -307,14 +310,13 @@ fn violation(
     goal: &Goal,
     desired: &[JointState],
     measured: &[MeasuredJoint],
-    tolerance_of: impl Fn(&JointTolerance) -> f64,
+    tolerance_of: impl Fn(usize) -> f64,
     after_secs: f64,
 ) -> Option<Violation> {
     debug_assert!(desired.len() <= MAX_JOINTS);
     goal.trajectory.joints.iter().find_map(|&joint| {
-        let tolerance = tolerance_of(&goal.tolerances.joints[joint]);
-        let position = measured.get(joint).filter(|measured| measured.fresh)?.position;
-        let error = desired[joint].position - position;
+        let tolerance = tolerance_of(joint);
+        let error = desired[joint].position - measured[joint].position;
         (0.0 < tolerance && tolerance < error.abs()).then_some(Violation {
             joint,
             error,
@@ -338,6 +340,7 @@ mod tests {
         limits: Vec<JointLimits>,
         now: Time,
         offset: f64,
+        fresh: bool,
         references: Vec<[f64; 2]>,
     }
 
@@ -347,7 +350,14 @@ mod tests {
             let limits = vec![JointLimits::new(raw).unwrap(); 2];
             let mut follower = Follower::new(limits.clone(), PERIOD);
             follower.hold_at(&[0.0, 1.0]);
-            Self { follower, limits, now: Time(1_000_000_000), offset: 0.0, references: Vec::new() }
+            Self {
+                follower,
+                limits,
+                now: Time(1_000_000_000),
+                offset: 0.0,
+                fresh: true,
+                references: Vec::new(),
+            }
         }
 
         fn goal(&self, id: u64, names: &[&str], points: &[(f64, &[f64], &[f64])]) -> Box<Goal> {
@@ -390,7 +400,7 @@ mod tests {
                     .iter()
                     .map(|state| MeasuredJoint {
                         position: state.position - self.offset,
-                        fresh: true,
+                        fresh: self.fresh,
                         ..Default::default()
                     })
                     .collect();
@@ -507,6 +517,16 @@ mod tests {
         let Some((GoalId(1), Outcome::GoalTolerance(_))) = bench.run(5.0) else { panic!() };
         assert!((1.0..1.1).contains(&bench.now.secs_since(start)));
         assert_eq!(bench.last()[0], 1.0, "the reference is kept, not the measured position");
+    }
+
+    #[test]
+    fn a_joint_that_falls_silent_before_its_end_has_not_arrived() {
+        let mut bench = Bench::new();
+        bench.offset = 0.1;
+        bench.follow(bench.goal(1, &["a"], &[(0.5, &[1.0], &[])]));
+        assert_eq!(bench.run(0.4), None);
+        bench.fresh = false;
+        let Some((GoalId(1), Outcome::GoalTolerance(_))) = bench.run(5.0) else { panic!() };
     }
 
     #[test]

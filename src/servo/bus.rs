@@ -68,6 +68,15 @@ pub struct BusCounters {
     pub retried: u64,
 }
 
+/// How long an answer is waited for, beyond the time that it is on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// As a control cycle can afford, and no longer than until then.
+    Until(Time),
+    /// As long as it takes a busy machine.
+    Patiently,
+}
+
 /// A bus, and the only one who talks on it.
 pub struct Bus {
     link: Box<dyn Link>,
@@ -81,8 +90,10 @@ pub struct Bus {
 
 /// What a servo may take before it answers, with its return delay set to zero.
 const TURNAROUND: Duration = Duration::from_micros(100);
-/// What the operating system may take to wake us.
+/// What the operating system may take to wake us, and whoever is at the other end of an adapter or a socket.
 const SCHEDULING_MARGIN: Duration = Duration::from_millis(2);
+/// The same, where no cycle waits: a busy machine must not make a servo look absent.
+const PATIENT_MARGIN: Duration = Duration::from_millis(50);
 
 impl Bus {
     /// Takes over a link. `echo` says that the adapter gives our own bytes back.
@@ -127,7 +138,7 @@ impl Bus {
         mut answer: impl FnMut(Status<'_>, Time),
     ) -> Result<(), LinkLost> {
         let mut missing = ids.len();
-        self.exchange(request, ids.len(), usize::from(len), latest, |status, at| {
+        self.exchange(request, ids.len(), usize::from(len), Wait::Until(latest), |status, at| {
             if status.params.len() == usize::from(len) && ids.contains(&status.id) {
                 missing = missing.saturating_sub(1);
                 answer(status, at);
@@ -153,7 +164,7 @@ impl Bus {
         let mut answered = Err(ServoError::Silent(id));
         for attempt in 0..tries {
             self.counters.retried += u64::from(0 < attempt);
-            answered = self.ask_until(id, request, len, Time(i64::MAX), |data, _| take(data));
+            answered = self.ask_once(id, request, len, Wait::Patiently, |data, _| take(data));
             if matches!(answered, Ok(_) | Err(ServoError::Lost(_))) {
                 break;
             }
@@ -161,21 +172,21 @@ impl Bus {
         answered
     }
 
-    /// Asks one servo once, and waits until `latest` at the latest.
+    /// Asks one servo once.
     ///
     /// # Errors
     /// Where it does not answer, answers something else, or the wire is lost.
-    pub fn ask_until<T>(
+    pub fn ask_once<T>(
         &mut self,
         id: Id,
         request: &Frame,
         len: usize,
-        latest: Time,
+        wait: Wait,
         mut take: impl FnMut(&[u8], Time) -> T,
     ) -> Result<T, ServoError> {
         let mut taken = None;
         let mut wrong_len = None;
-        self.exchange(request, 1, len, latest, |status, at| {
+        self.exchange(request, 1, len, wait, |status, at| {
             match status.params {
                 data if status.id == id && data.len() == len => taken = Some(take(data, at)),
                 data if status.id == id => wrong_len = Some(data.len()),
@@ -190,11 +201,11 @@ impl Bus {
         })
     }
 
-    /// When the last of `replies` answers of `len` bytes can be there, if the request goes out now.
-    fn deadline(&self, replies: usize, len: usize) -> Time {
+    /// How long after the request has left the last of `replies` answers of `len` bytes can come.
+    fn longest_answer(&self, replies: usize, len: usize) -> Duration {
         let wire = self.wire_time(replies * (OVERHEAD + len));
         let turnarounds = TURNAROUND * u32::try_from(replies).unwrap_or(u32::MAX);
-        self.wire_free + wire + turnarounds + self.timing.adapter_latency + SCHEDULING_MARGIN
+        wire + turnarounds + self.timing.adapter_latency
     }
 
     /// One request and its answers; `done` gets each, and tells whether it was the last.
@@ -203,13 +214,17 @@ impl Bus {
         request: &Frame,
         replies: usize,
         len: usize,
-        latest: Time,
+        wait: Wait,
         mut done: impl FnMut(Status<'_>, Time) -> bool,
     ) -> Result<(), LinkLost> {
         self.link.discard_input()?;
         self.decoder.clear();
         self.send(request.as_bytes())?;
-        let deadline = self.deadline(replies, len).min(latest);
+        let by_then = self.wire_free + self.longest_answer(replies, len);
+        let deadline = match wait {
+            Wait::Until(latest) => (by_then + SCHEDULING_MARGIN).min(latest),
+            Wait::Patiently => by_then + PATIENT_MARGIN,
+        };
         let mut echo = if self.echo { request.as_bytes() } else { &[] };
         let mut buffer = [0; Decoder::ROOM];
         loop {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing};
+use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing, Wait};
 use super::clock;
 use super::link::{self, OpenError};
 use super::snapshot::ServoReport;
@@ -15,7 +15,7 @@ use crate::protocol::feetech::registers::{
     GOAL_BLOCK, GOAL_POSITION, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, TORQUE_ENABLE, TORQUE_LIMIT,
 };
 use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
-use crate::units::{Radians, Ticks, Time};
+use crate::units::{Calibration, Radians, Ticks, Time};
 
 /// Limits of a joint that its servo needs to know.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -242,9 +242,10 @@ impl FeetechArm {
             let (id, reply_time) = (self.ids[joint], self.bus.wire_time(OVERHEAD + Telemetry::LEN));
             let Ok(request) = Frame::read(id, PRESENT_BLOCK.address, PRESENT_BLOCK.len) else { continue };
             let (servos, reports) = (&self.servos, &mut self.reports);
-            let answered = self.bus.ask_until(id, &request, Telemetry::LEN, latest, |data, at| {
-                note(servos, reports, id, data, at - reply_time);
-            });
+            let answered =
+                self.bus.ask_once(id, &request, Telemetry::LEN, Wait::Until(latest), |data, at| {
+                    note(servos, reports, id, data, at - reply_time);
+                });
             if let Err(ServoError::Lost(lost)) = answered {
                 return Err(lost);
             }
@@ -316,14 +317,16 @@ impl FeetechArm {
     fn standing(&mut self, joint: usize) -> Result<Standing, ServoError> {
         let calibration = self.servos[joint].config.calibration;
         self.read_registers(joint, TORQUE_ENABLE.address, COMMAND_BLOCK_LEN, |data| {
-            let at = usize::from(GOAL_POSITION.address - TORQUE_ENABLE.address);
-            let goal = Ticks(GOAL_POSITION.decode_raw(u16::from_le_bytes([data[at], data[at + 1]])));
-            Standing { torque: data[0] == 1, goal: calibration.to_radians(goal).0 }
+            standing(calibration, data)
         })
     }
 
+    /// Within a cycle: one try, and no more time than it needs; who asked asks again.
     fn read_back(&mut self, joint: usize) -> Result<Option<Standing>, LinkLost> {
-        match self.standing(joint) {
+        let (id, calibration) = (self.ids[joint], self.servos[joint].config.calibration);
+        let Ok(request) = Frame::read(id, TORQUE_ENABLE.address, COMMAND_BLOCK_LEN) else { return Ok(None) };
+        let (len, wait) = (usize::from(COMMAND_BLOCK_LEN), Wait::Until(Time(i64::MAX)));
+        match self.bus.ask_once(id, &request, len, wait, |data, _| standing(calibration, data)) {
             Ok(standing) => Ok(Some(standing)),
             Err(ServoError::Lost(lost)) => Err(lost),
             Err(_) => Ok(None),
@@ -415,4 +418,11 @@ fn note(servos: &[Servo], reports: &mut [ServoReport], id: Id, data: &[u8], stam
     if let Ok(telemetry) = Telemetry::parse(data) {
         reports[joint] = servos[joint].report(telemetry, stamp);
     }
+}
+
+/// What a servo's command block says.
+fn standing(calibration: Calibration, data: &[u8]) -> Standing {
+    let at = usize::from(GOAL_POSITION.address - TORQUE_ENABLE.address);
+    let goal = Ticks(GOAL_POSITION.decode_raw(u16::from_le_bytes([data[at], data[at + 1]])));
+    Standing { torque: data[0] == 1, goal: calibration.to_radians(goal).0 }
 }

@@ -1,6 +1,7 @@
 """The action, the topic and the state of the controller, as an rclpy client uses them, in both shapes."""
 
 import math
+import re
 import time
 
 import pytest
@@ -273,8 +274,6 @@ def is_still(goals: list[int], cycles: int = 60) -> bool:
 
 
 def assert_names_violation(text: str, joint: str, allowed: float) -> None:
-    import re
-
     said = re.search(r"joint (\w+) is off by (-?[\d.]+).*tolerance ([\d.]+)", text)
     assert said, text
     assert said.group(1) == joint

@@ -56,6 +56,7 @@ struct Arguments {
 type Action = FollowJointTrajectory::Action;
 
 const SERVER_NAME: &str = "arm_controller/follow_joint_trajectory";
+const SETTLE_TIME: Duration = Duration::from_millis(200);
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// A result that is later than this will not come any more.
 const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -180,6 +181,8 @@ impl Demo {
 
     /// Sends one goal, stamped with the present, and waits for its result.
     async fn execute(&self, step: &Step) -> anyhow::Result<GoalTimes> {
+        // What the motion before still settles is no answer to this goal.
+        tokio::time::sleep(SETTLE_TIME).await;
         self.wire.expect_change();
         let goal = self.script.goal(step);
         let duration = goal.trajectory.points.last().map_or(0.0, |point| secs_of(&point.time_from_start));
