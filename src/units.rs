@@ -14,12 +14,12 @@ pub struct Time(pub i64);
 impl Time {
     /// Seconds from `earlier` to here; negative where `earlier` is later.
     pub fn secs_since(self, earlier: Self) -> f64 {
-        (self.0 - earlier.0) as f64 * 1e-9
+        self.0.saturating_sub(earlier.0) as f64 * 1e-9
     }
 
     /// How long after `earlier` this is; zero where it is not.
     pub fn saturating_since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
     /// The instant `secs` later (earlier where negative); saturates.
@@ -127,5 +127,6 @@ mod tests {
         assert_eq!(earlier.secs_since(later), -2.0);
         assert_eq!(earlier.saturating_since(later), Duration::ZERO);
         assert_eq!(earlier.plus_secs(2.0), later);
+        assert!(Duration::from_secs(1) < later.saturating_since(Time(i64::MIN)));
     }
 }
