@@ -5,7 +5,7 @@
 //! - [`ros`]: context, nodes, the threads that spin them, start and end of a process;
 //! - [`logging`], [`parameters`], [`action_server`], [`messages`]: what every node needs of ROS;
 //! - [`hardware`], [`controller`]: what a node of that kind offers, wherever it runs;
-//! - [`publisher`]: the thread that publishes what the control thread hands out;
+//! - [`publisher`], [`statistics`], [`running_arm`]: the threads that run an arm and publish what it does;
 //! - [`hardware_node`], [`controller_node`], [`arm_node`]: the processes.
 
 pub mod action_server;
@@ -19,4 +19,5 @@ pub mod messages;
 pub mod parameters;
 pub mod publisher;
 pub mod ros;
+pub mod running_arm;
 pub mod statistics;

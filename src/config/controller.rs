@@ -12,7 +12,7 @@ pub struct ControllerConfig {
     pub allow_nonzero_velocity_at_trajectory_end: bool,
     /// How often feedback is sent to action clients (Hz).
     pub action_monitor_rate_hz: f64,
-    /// How slow a joint must be to count as stopped (rad/s); 0 for any speed.
+    /// How slow a joint must be to count as stopped (rad/s); as upstream, not judged with position commands.
     pub stopped_velocity_tolerance: f64,
     /// How long after its end a trajectory may still settle (s); 0 for ever.
     pub goal_time_secs: f64,
@@ -73,7 +73,7 @@ impl ControllerConfig {
                 "constraints.stopped_velocity_tolerance",
                 0.01,
                 any.clone(),
-                "How slow a joint must be to count as stopped (rad/s); 0 for any speed.",
+                "How slow a joint must be to count as stopped (rad/s); as upstream, not judged with position commands.",
             ),
             goal_time_secs: d.number_in(
                 "constraints.goal_time",

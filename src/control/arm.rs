@@ -364,7 +364,7 @@ impl ArmCore {
         if !self.state.is_latched() {
             return Err("there is nothing to reset; the arm is neither Faulted nor in EmergencyStop");
         }
-        if self.misses.iter().any(|&misses| 0 < misses) {
+        if self.misses.iter().any(|&misses| self.policy.misses_to_degraded <= misses) {
             return Err("not every servo answers; mend that first");
         }
         if self.torque {

@@ -1,15 +1,17 @@
 //! A whole arm in one process: hardware and controller share one control thread, and keep their ROS names.
 
-use anyhow::Context as _;
-use r2r::Context;
-use tokio::sync::mpsc::unbounded_channel;
+use std::collections::VecDeque;
 
-use super::publisher::{PublisherThread, SnapshotSink};
+use r2r::Context;
+use rtrb::{Producer, PushError};
+
+use super::controller::Controller;
+use super::hardware::HardwareServices;
 use super::ros::{self, NodeBuilder};
+use super::running_arm::RunningArm;
 use super::{controller, hardware, parameters};
 use crate::config::Part;
-use crate::control::follower::Follower;
-use crate::servo::control_thread::ControlLoop;
+use crate::control::follower::{Follower, Request};
 use crate::servo::ports::{ArmEvent, TrajectoryCommander, ports};
 use crate::servo::setup::{arm_setup, robot_model};
 
@@ -37,45 +39,45 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     )?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
     parameters::serve(&mut controller_node.node, controller_config.declared)?;
-
-    let control = ControlLoop::connect(setup, Box::new(commander), thread_ports)?;
-    let (events_in, mut events) = unbounded_channel();
-    let sinks: Vec<Box<dyn SnapshotSink>> = vec![Box::new(joint_publisher), Box::new(state_publisher)];
-    let publisher = PublisherThread::spawn(arm_ports, sinks, events_in).context("publisher thread")?;
+    let sinks: Vec<_> = vec![Box::new(joint_publisher) as _, Box::new(state_publisher) as _];
+    let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
     let spinning = ros::spin(vec![hardware_node.node, controller_node.node])?;
-    let control = control.spawn().context("control thread")?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);
+    let mut backlog = VecDeque::new();
     loop {
         tokio::select! {
             stopped = &mut stop => {
                 stopped?;
                 break;
             }
-            Some(event) = events.recv() => {
-                services.note(&event);
-                if let ArmEvent::Finished(finished) = event {
-                    controller.on_finished(&finished);
-                }
-            }
-            request = controller.next() => {
-                if let Some(Err(rtrb::PushError::Full(request))) = request.map(|request| goals.push(request)) {
-                    controller.on_rejected(request);
-                }
-            }
+            event = arm.next_event() => note(&event, &mut services, &mut controller),
+            request = controller.next() => backlog.extend(request),
             () = services.serve() => {}
         }
+        hand_over(&mut backlog, &mut goals);
     }
-    tracing::info!("stopping");
-    control.stop();
-    drop(publisher);
-    while let Ok(event) = events.try_recv() {
-        services.note(&event);
-        if let ArmEvent::Finished(finished) = event {
-            controller.on_finished(&finished);
-        }
+    for event in arm.stop() {
+        note(&event, &mut services, &mut controller);
     }
     drop(spinning);
     Ok(())
+}
+
+fn note(event: &ArmEvent, services: &mut HardwareServices, controller: &mut Controller) {
+    services.note(event);
+    if let ArmEvent::Finished(finished) = event {
+        controller.on_finished(finished);
+    }
+}
+
+/// Requests that the control thread has no room for now wait for its next cycle.
+fn hand_over(backlog: &mut VecDeque<Request>, goals: &mut Producer<Request>) {
+    while let Some(request) = backlog.pop_front() {
+        if let Err(PushError::Full(request)) = goals.push(request) {
+            backlog.push_front(request);
+            return;
+        }
+    }
 }

@@ -231,13 +231,6 @@ impl Controller {
         }
     }
 
-    /// A request that could not be handed over.
-    pub fn on_rejected(&mut self, request: Request) {
-        if let Request::Follow(goal) = request {
-            self.on_finished(&Finished { goal, outcome: Outcome::Halted("too many goals wait already") });
-        }
-    }
-
     fn on_action(&mut self, request: ActionRequest<Action>) -> Option<Request> {
         match request {
             ActionRequest::Goal(uuid, message) => match self.goal_of(&message) {

@@ -76,10 +76,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 break;
             }
             Some(state) = states.next() => remote.on_joint_state(&state, clock::now()),
-            request = controller.next() => match request {
-                Some(request) if remote.follower.has_room() => remote.follower.request(request),
-                Some(request) => controller.on_rejected(request),
-                None => {}
+            request = controller.next() => if let Some(request) = request {
+                remote.follower.request(request);
             },
             _ = silence.tick() => remote.look_for_silence(clock::now()),
         }

@@ -361,7 +361,10 @@ impl HardwareServices {
 fn is_done(request: ArmRequest, view: ArmView) -> bool {
     match request {
         ArmRequest::TorqueOn => view.torque && view.state.can_move(),
-        ArmRequest::TorqueOff => !view.torque && view.state != State::Releasing,
+        // What the servos of a lost bus do, nobody knows.
+        ArmRequest::TorqueOff => {
+            !view.torque && !matches!(view.state, State::Releasing | State::Disconnected)
+        }
         ArmRequest::EmergencyStop => view.state == State::EmergencyStop,
         ArmRequest::Reset => !view.state.is_latched(),
     }
@@ -369,10 +372,7 @@ fn is_done(request: ArmRequest, view: ArmView) -> bool {
 
 /// Whether waiting longer is no use.
 fn is_hopeless(request: ArmRequest, view: ArmView) -> bool {
-    match request {
-        ArmRequest::TorqueOn => view.state.is_latched() || view.state == State::Disconnected,
-        _ => view.state == State::Disconnected,
-    }
+    view.state == State::Disconnected || (request == ArmRequest::TorqueOn && view.state.is_latched())
 }
 
 fn pair(key: &str, value: impl std::fmt::Display) -> KeyValue {

@@ -1,19 +1,17 @@
 //! The servos of an arm as a process of their own: joint states out, joint commands in.
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use futures::StreamExt as _;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::{Context, QosProfile};
-use tokio::sync::mpsc::unbounded_channel;
 
 use super::messages::command_positions;
-use super::publisher::PublisherThread;
 use super::ros::{self, NodeBuilder};
+use super::running_arm::RunningArm;
 use super::{hardware, parameters};
 use crate::config::Part;
 use crate::control::stream::{CommandStream, JointCommand};
 use crate::servo::clock;
-use crate::servo::control_thread::ControlLoop;
 use crate::servo::ports::{StreamCommander, ports};
 use crate::servo::setup::{arm_setup, robot_model};
 
@@ -36,13 +34,9 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         .subscribe::<JointState>("joint_commands", QosProfile::default())
         .map_err(|error| anyhow!("cannot listen to joint_commands: {error}"))?;
     parameters::serve(&mut builder.node, config.declared)?;
-
-    let control = ControlLoop::connect(setup, Box::new(commander), thread_ports)?;
-    let (events_in, mut events) = unbounded_channel();
-    let publisher = PublisherThread::spawn(arm_ports, vec![Box::new(publisher)], events_in)
-        .context("publisher thread")?;
+    let sinks = vec![Box::new(publisher) as _];
+    let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
     let spinning = ros::spin(vec![builder.node])?;
-    let control = control.spawn().context("control thread")?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);
@@ -52,19 +46,16 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 stopped?;
                 break;
             }
-            Some(event) = events.recv() => services.note(&event),
+            event = arm.next_event() => services.note(&event),
             Some(message) = messages.next() => match command_positions(&message, &joints) {
-                // A queue that is full holds newer commands than this one will be.
+                // Only a thread that does not turn leaves the queue full, and it obeys nothing.
                 Ok(positions) => drop(commands.push(JointCommand { received: clock::now(), positions })),
                 Err(problem) => tracing::warn!("joint_commands: a command was not obeyed: {problem}"),
             },
             () = services.serve() => {}
         }
     }
-    tracing::info!("stopping");
-    control.stop();
-    drop(publisher);
-    while let Ok(event) = events.try_recv() {
+    for event in arm.stop() {
         services.note(&event);
     }
     drop(spinning);

@@ -1,8 +1,10 @@
 //! `tracing` events become ROS log messages: on the console in the usual form, and on `/rosout`.
 //!
-//! Levels are those of `--ros-args --log-level`; the logger is named after the process.
+//! Levels are those of `--ros-args --log-level`. The logger is that of the node that an event is about, because
+//! `/rosout` has no other; it is named after the process until there is a node.
 
 use std::fmt::Write as _;
+use std::sync::{PoisonError, RwLock};
 
 use r2r::LogSeverity;
 use tracing::field::{Field, Visit};
@@ -19,9 +21,27 @@ pub fn init(logger: &'static str) {
     let _already_set = tracing_subscriber::registry().with(layer).try_init();
 }
 
+/// Events are sent under a node's name from now on: those of the controller's modules under `arm_controller`'s.
+pub fn add_node(built_as: &str, node: &r2r::Node) {
+    let logger = Logger { is_controller: built_as == CONTROLLER, name: node.logger().to_owned() };
+    LOGGERS.write().unwrap_or_else(PoisonError::into_inner).push(logger);
+}
+
 struct RosLayer {
     logger: &'static str,
 }
+
+/// A node's name among the loggers; `left.hardware_node` for `/left/hardware_node`.
+struct Logger {
+    is_controller: bool,
+    name: String,
+}
+
+static LOGGERS: RwLock<Vec<Logger>> = RwLock::new(Vec::new());
+
+const CONTROLLER: &str = "arm_controller";
+const CONTROLLER_MODULES: [&str; 3] =
+    ["servo_arm::nodes::controller", "servo_arm::nodes::controller_node", "servo_arm::nodes::action_server"];
 
 impl<S: Subscriber> Layer<S> for RosLayer {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
@@ -36,13 +56,11 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         };
         // C strings end at a NUL, and r2r panics on one.
         let message = (text.message + &text.fields).replace('\0', "\u{fffd}");
-        r2r::log(
-            &message,
-            self.logger,
-            metadata.file().unwrap_or(""),
-            metadata.line().unwrap_or(0),
-            severity,
-        );
+        let loggers = LOGGERS.read().unwrap_or_else(PoisonError::into_inner);
+        let is_of_controller = CONTROLLER_MODULES.contains(&metadata.target());
+        let of_node = loggers.iter().find(|logger| logger.is_controller == is_of_controller);
+        let logger = of_node.or(loggers.first()).map_or(self.logger, |logger| logger.name.as_str());
+        r2r::log(&message, logger, metadata.file().unwrap_or(""), metadata.line().unwrap_or(0), severity);
     }
 }
 

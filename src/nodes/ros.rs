@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::logging;
 use super::parameters::given_parameters;
-use crate::config::parameters::{self, Parameters};
+use crate::config::parameters::{self, Parameters, Value};
 use crate::config::{Config, Part};
 
 /// A node that is being built: entities are created on it, then it is spun.
@@ -52,7 +52,10 @@ fn start<F>(name: &'static str, body: impl FnOnce(Context) -> F) -> anyhow::Resu
 where
     F: Future<Output = anyhow::Result<()>>,
 {
-    check_parameter_files()?;
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    check_parameter_files(&arguments)?;
+    check_assignments(&arguments)?;
     let context = create_context()?;
     logging::init(name);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -64,11 +67,21 @@ fn one_line(text: &str) -> String {
 }
 
 /// `rcl` tells of an unusable parameter file in its own way; ours names file, line and column.
-fn check_parameter_files() -> anyhow::Result<()> {
-    let arguments: Vec<String> =
-        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+fn check_parameter_files(arguments: &[String]) -> anyhow::Result<()> {
     for pair in arguments.windows(2).filter(|pair| pair[0] == "--params-file") {
         parameters::read(Path::new(&pair[1]), "")?;
+    }
+    Ok(())
+}
+
+/// `rcl` takes two lines to tell of these, the first without a name.
+fn check_assignments(arguments: &[String]) -> anyhow::Result<()> {
+    const FLAGS: [&str; 4] = ["-p", "--param", "-r", "--remap"];
+    for (index, flag) in arguments.iter().enumerate().filter(|(_, word)| FLAGS.contains(&word.as_str())) {
+        let value = arguments.get(index + 1).map_or("", String::as_str);
+        if !value.contains(":=") {
+            return Err(anyhow!("argument `{flag} {value}` must have the form {flag} NAME:=VALUE"));
+        }
     }
     Ok(())
 }
@@ -99,7 +112,11 @@ impl NodeBuilder {
     pub fn new(context: &Context, name: &str) -> anyhow::Result<Self> {
         let node = Node::create(context.clone(), name, "")
             .with_context(|| format!("cannot create node `{name}`"))?;
+        logging::add_node(name, &node);
         let given = given_parameters(&node)?;
+        if given.get("use_sim_time") == Some(&Value::Bool(true)) {
+            tracing::warn!("use_sim_time is set, but `{name}` goes by the machine's clock");
+        }
         Ok(Self { node, given })
     }
 
