@@ -89,7 +89,7 @@ impl Config {
     /// # Errors
     /// Where the file is unusable, or a parameter is.
     pub fn read_hardware(path: &Path, overrides: &Parameters) -> Result<Self, ConfigError> {
-        let mut given = parameters::read(path, "hardware_node")?;
+        let mut given = parameters::read(path, "/hardware_node")?;
         given.extend(overrides.clone());
         Self::new(&given, &[Part::Hardware])
     }
@@ -112,7 +112,7 @@ mod tests {
 
     fn shipped() -> Parameters {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/so101.yaml");
-        parameters::read(&file, "hardware_node").unwrap()
+        parameters::read(&file, "/hardware_node").unwrap()
     }
 
     fn error_with(name: &str, value: Value) -> String {

@@ -1,6 +1,8 @@
 //! ROS parameters as plain values: names with dots, and the eight types that ROS knows.
 //!
-//! Reads the YAML of `--params-file` the way `rcl` does: the `/**` block, then the block of the node.
+//! Reads the YAML of `--params-file`, and what a command line says. The last word counts: a later file or `-p` over
+//! an earlier one, in a file the later block over the earlier one. (`rcl` lets a block that names the node win over
+//! everything that does not, so that a launch file could not say which port an arm is on.)
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -103,7 +105,7 @@ pub enum ParameterFileError {
     },
 }
 
-/// Reads the parameters that the file at `path` gives to node `node`.
+/// Reads the parameters that the file at `path` gives to the node with the full name `node` (`/left/hardware_node`).
 ///
 /// # Errors
 /// Where the file cannot be read, is no YAML, or is not a ROS parameter file.
@@ -115,22 +117,49 @@ pub fn read(path: &Path, node: &str) -> Result<Parameters, ParameterFileError> {
     parameters_of(&yaml, node).map_err(|problem| ParameterFileError::Shape { path: path.to_owned(), problem })
 }
 
-/// What `-p name:=value` on a command line gives to node `node`; the last one counts.
+/// What a command line gives to the node with the full name `node`: by `--params-file` and `-p`, in their order.
 ///
-/// `rcl` lets a block of the node in a parameter file win over the command line; a user means it the other way round.
-pub fn of_command_line(arguments: &[String], node: &str) -> Parameters {
-    let assignments = arguments.windows(2).filter(|pair| ["-p", "--param"].contains(&pair[0].as_str()));
-    assignments.filter_map(|pair| assignment(&pair[1], node)).collect()
+/// # Errors
+/// Where a file is unusable.
+pub fn of_command_line(arguments: &[String], node: &str) -> Result<Parameters, ParameterFileError> {
+    let mut parameters = Parameters::new();
+    for pair in arguments.windows(2) {
+        match pair[0].as_str() {
+            "--params-file" => parameters.extend(read(Path::new(&pair[1]), node)?),
+            "-p" | "--param" => parameters.extend(assignment(&pair[1], node)),
+            _ => {}
+        }
+    }
+    Ok(parameters)
 }
 
 fn assignment(argument: &str, node: &str) -> Option<(String, Value)> {
     let (name, value) = argument.split_once(":=")?;
     let name = match name.split_once(':') {
-        Some((of, name)) if of.trim_start_matches('/') == node => name,
+        Some((block, name)) if is_meant(block, node) => name,
         Some(_) => return None,
         None => name,
     };
     Some((name.to_owned(), value_of(&serde_norway::from_str(value).ok()?)?))
+}
+
+/// Whether a block name means the node: by its name, its full name, or with `*` for one part of that and `**` for any.
+fn is_meant(block: &str, node: &str) -> bool {
+    fn matches(pattern: &[&str], name: &[&str]) -> bool {
+        match (pattern, name) {
+            ([], []) => true,
+            (["**", pattern @ ..], _) => (0..=name.len()).any(|skipped| matches(pattern, &name[skipped..])),
+            ([first, pattern @ ..], [part, name @ ..]) => {
+                (first == part || *first == "*") && matches(pattern, name)
+            }
+            _ => false,
+        }
+    }
+    let parts: Vec<&str> = node.split('/').filter(|part| !part.is_empty()).collect();
+    match block.strip_prefix('/') {
+        Some(pattern) => matches(&pattern.split('/').collect::<Vec<_>>(), &parts),
+        None => block == "**" || parts.last() == Some(&block),
+    }
 }
 
 /// Later blocks override earlier ones, as in `rcl`.
@@ -141,7 +170,7 @@ fn parameters_of(file: &Yaml, node: &str) -> Result<Parameters, String> {
     let mut parameters = Parameters::new();
     for (name, block) in blocks {
         let name = name.as_str().ok_or_else(|| format!("node name {name:?} is not a string"))?;
-        if !["/**", "**"].contains(&name) && name.trim_start_matches('/') != node {
+        if !is_meant(name, node) {
             continue;
         }
         let values = block
@@ -204,7 +233,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<Parameters, String> {
-        parameters_of(&serde_norway::from_str(text).unwrap(), "hardware_node")
+        parameters_of(&serde_norway::from_str(text).unwrap(), "/hardware_node")
     }
 
     #[test]
@@ -234,10 +263,36 @@ mod tests {
             ["--ros-args", "-p", "port:=/tmp/a", "-p", "other_node:rate:=1", "-p", "rate:=5", "--param"];
         let mut arguments = arguments.map(str::to_owned).to_vec();
         arguments.push("hardware_node:port:=/tmp/b".into());
-        let parameters = of_command_line(&arguments, "hardware_node");
+        let parameters = of_command_line(&arguments, "/hardware_node").unwrap();
         assert_eq!(parameters["port"], Value::String("/tmp/b".into()));
         assert_eq!(parameters["rate"], Value::Integer(5));
         assert_eq!(parameters.len(), 2);
+    }
+
+    #[test]
+    fn a_later_file_counts_over_an_earlier_one_whatever_its_blocks_are_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let first = file("first", "hardware_node: {ros__parameters: {port: /dev/ttyACM0, baud: 1}}");
+        let second = file("second", "/**: {ros__parameters: {port: /tmp/arm}}");
+        let arguments = ["--params-file".to_owned(), first, "--params-file".to_owned(), second];
+        let parameters = of_command_line(&arguments, "/left/hardware_node").unwrap();
+        assert_eq!(parameters["port"], Value::String("/tmp/arm".into()));
+        assert_eq!(parameters["baud"], Value::Integer(1));
+    }
+
+    #[test]
+    fn a_block_means_a_node_by_name_full_name_or_wildcard() {
+        for meant in ["/**", "**", "node", "/left/node", "/*/node", "/**/node", "/left/*"] {
+            assert!(is_meant(meant, "/left/node"), "{meant}");
+        }
+        for other in ["/node", "/right/node", "other", "/*", "/left/node/x", ""] {
+            assert!(!is_meant(other, "/left/node"), "{other}");
+        }
     }
 
     #[test]

@@ -4,14 +4,19 @@
 //! `/rosout` has no other; it is named after the process until there is a node.
 
 use std::fmt::Write as _;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
-use r2r::LogSeverity;
+use r2r::qos::DurabilityPolicy;
+use r2r::rcl_interfaces::msg::Log;
+use r2r::{LogSeverity, Node, Publisher, QosProfile};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::messages::stamp_now;
 
 /// Sends everything that is logged from now on to ROS, under the name of `logger`.
 pub fn init(logger: &'static str) {
@@ -22,9 +27,29 @@ pub fn init(logger: &'static str) {
 }
 
 /// Events are sent under a node's name from now on: those of the controller's modules under `arm_controller`'s.
-pub fn add_node(built_as: &str, node: &r2r::Node) {
-    let logger = Logger { is_controller: built_as == CONTROLLER, name: node.logger().to_owned() };
-    LOGGERS.write().unwrap_or_else(PoisonError::into_inner).push(logger);
+pub fn add_node(built_as: &str, node: &mut Node) {
+    let name = node.logger().to_owned();
+    let rosout = if has_rosout(node) { None } else { node.create_publisher(ROSOUT, rosout_qos()).ok() };
+    let logger = Logger { is_controller: built_as == CONTROLLER, name, rosout };
+    LOGGERS.lock().unwrap_or_else(PoisonError::into_inner).push(logger);
+}
+
+/// Whether `rcl` publishes the node's log by itself, as it did until Iron.
+fn has_rosout(node: &Node) -> bool {
+    let (Ok(name), Ok(publishers)) = (node.name(), node.get_publishers_info_by_topic(ROSOUT, false)) else {
+        return false;
+    };
+    publishers.iter().any(|publisher| publisher.node_name == name)
+}
+
+/// As `rcl_qos_profile_rosout_default`.
+fn rosout_qos() -> QosProfile {
+    QosProfile {
+        depth: 1000,
+        durability: DurabilityPolicy::TransientLocal,
+        lifespan: Duration::from_secs(10),
+        ..QosProfile::default()
+    }
 }
 
 struct RosLayer {
@@ -35,9 +60,12 @@ struct RosLayer {
 struct Logger {
     is_controller: bool,
     name: String,
+    rosout: Option<Publisher<Log>>,
 }
 
-static LOGGERS: RwLock<Vec<Logger>> = RwLock::new(Vec::new());
+static LOGGERS: Mutex<Vec<Logger>> = Mutex::new(Vec::new());
+
+const ROSOUT: &str = "/rosout";
 
 const CONTROLLER: &str = "arm_controller";
 const CONTROLLER_MODULES: [&str; 3] =
@@ -48,19 +76,37 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         let mut text = Text::default();
         event.record(&mut text);
         let metadata = event.metadata();
-        let severity = match *metadata.level() {
-            Level::ERROR => LogSeverity::Error,
-            Level::WARN => LogSeverity::Warn,
-            Level::INFO => LogSeverity::Info,
-            Level::DEBUG | Level::TRACE => LogSeverity::Debug,
+        let (severity, level) = match *metadata.level() {
+            Level::ERROR => (LogSeverity::Error, Log::ERROR),
+            Level::WARN => (LogSeverity::Warn, Log::WARN),
+            Level::INFO => (LogSeverity::Info, Log::INFO),
+            Level::DEBUG | Level::TRACE => (LogSeverity::Debug, Log::DEBUG),
         };
         // C strings end at a NUL, and r2r panics on one.
         let message = (text.message + &text.fields).replace('\0', "\u{fffd}");
-        let loggers = LOGGERS.read().unwrap_or_else(PoisonError::into_inner);
+        let loggers = LOGGERS.lock().unwrap_or_else(PoisonError::into_inner);
         let is_of_controller = CONTROLLER_MODULES.contains(&metadata.target());
         let of_node = loggers.iter().find(|logger| logger.is_controller == is_of_controller);
-        let logger = of_node.or(loggers.first()).map_or(self.logger, |logger| logger.name.as_str());
-        r2r::log(&message, logger, metadata.file().unwrap_or(""), metadata.line().unwrap_or(0), severity);
+        let logger = of_node.or(loggers.first());
+        let name = logger.map_or(self.logger, |logger| logger.name.as_str());
+        let (file, line) = (metadata.file().unwrap_or(""), metadata.line().unwrap_or(0));
+        r2r::log(&message, name, file, line, severity);
+        // Which of the finer ones are wanted, only `rcl` knows.
+        if *metadata.level() <= Level::INFO
+            && let Some(rosout) = logger.and_then(|logger| logger.rosout.as_ref())
+        {
+            let log = Log {
+                stamp: stamp_now(),
+                level: u8::try_from(level).unwrap_or_default(),
+                name: name.to_owned(),
+                msg: message,
+                file: file.to_owned(),
+                function: String::new(),
+                line,
+            };
+            // There is nowhere left to tell that this failed.
+            let _sent = rosout.publish(&log);
+        }
     }
 }
 

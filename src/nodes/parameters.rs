@@ -21,10 +21,11 @@ use crate::config::parameters::{Parameters, Value, of_command_line};
 /// What the node was given on the command line and in parameter files.
 ///
 /// # Errors
-/// Where a value has a type that no parameter of ours has.
+/// Where a value has a type that no parameter of ours has, or a file is unusable.
 pub fn given_parameters(node: &Node) -> anyhow::Result<Parameters> {
     let read = node.params.lock().map_err(|_poisoned| anyhow!("the parameters are in use"))?;
     let mut given = Parameters::new();
+    // What `rcl` knows and the command line does not say, from the environment for one.
     for (name, parameter) in read.iter().filter(|(_, parameter)| parameter.value != ParameterValue::NotSet) {
         let value = from_ros(&parameter.value).ok_or_else(|| {
             anyhow!("parameter `{name}` is a {}; no node has one", parameter.value.type_name())
@@ -32,7 +33,7 @@ pub fn given_parameters(node: &Node) -> anyhow::Result<Parameters> {
         given.insert(name.clone(), value);
     }
     let arguments: Vec<String> = std::env::args().collect();
-    given.extend(of_command_line(&arguments, &node.name()?));
+    given.extend(of_command_line(&arguments, &node.fully_qualified_name()?)?);
     Ok(given)
 }
 

@@ -110,9 +110,9 @@ impl NodeBuilder {
     /// # Errors
     /// Where the middleware cannot be used.
     pub fn new(context: &Context, name: &str) -> anyhow::Result<Self> {
-        let node = Node::create(context.clone(), name, "")
+        let mut node = Node::create(context.clone(), name, "")
             .with_context(|| format!("cannot create node `{name}`"))?;
-        logging::add_node(name, &node);
+        logging::add_node(name, &mut node);
         let given = given_parameters(&node)?;
         if given.get("use_sim_time") == Some(&Value::Bool(true)) {
             tracing::warn!("use_sim_time is set, but `{name}` goes by the machine's clock");
