@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import math
 import os
@@ -202,13 +203,15 @@ def text_of(value: object) -> str:
 class Client:
     """A ROS node in the test's own process, turned only while it waits for something."""
 
+    _numbers = itertools.count()
+
     def __init__(self) -> None:
         import rclpy
         from rclpy.executors import SingleThreadedExecutor
 
         self.context = rclpy.Context()
         rclpy.init(context=self.context)
-        self.node = rclpy.create_node("test_client", context=self.context)
+        self.node = rclpy.create_node(f"test_client_{next(self._numbers)}", context=self.context)
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
         self._service_clients: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""Fixtures: a private ROS domain, a ROS client in it, and emulated arms with their nodes."""
+"""Fixtures: private ROS domains, a ROS client, and emulated arms with their nodes."""
 
 from __future__ import annotations
 
@@ -14,19 +14,33 @@ from harness import Domain
 
 
 @pytest.fixture(scope="session")
-def ros_domain() -> Iterator[int]:
-    """Puts this test run and all that it starts into a ROS domain of their own, on this machine only."""
-    domain = Domain()
+def private_ros() -> Iterator[None]:
+    """Keeps this test run and all that it starts on this machine."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ROS_DOMAIN_ID", str(domain.number))
         patch.delenv("ROS_STATIC_PEERS", raising=False)
         patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
         if os.environ.get("ROS_DISTRO") in ("foxy", "galactic", "humble"):
             patch.setenv("ROS_LOCALHOST_ONLY", "1")
         else:
             patch.delenv("ROS_LOCALHOST_ONLY", raising=False)
+        yield
+
+
+@contextlib.contextmanager
+def own_domain() -> Iterator[int]:
+    """A ROS domain that nobody else is in, for whatever is started meanwhile."""
+    domain = Domain()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(domain.number))
         yield domain.number
     domain.release()
+
+
+@pytest.fixture
+def ros_domain(private_ros: None) -> Iterator[int]:
+    """The test's own ROS domain."""
+    with own_domain() as number:
+        yield number
 
 
 @pytest.fixture
@@ -51,10 +65,10 @@ def start_emulator(ros_domain: int, tmp_path: pathlib.Path) -> Iterator[Callable
 
 
 @pytest.fixture(scope="module", params=SHAPES)
-def shared(request: pytest.FixtureRequest, ros_domain: int, tmp_path_factory) -> Iterator[System]:
+def shared(request: pytest.FixtureRequest, private_ros: None, tmp_path_factory) -> Iterator[System]:
     """An arm that holds, in both shapes; the tests of a module leave it usable for each other."""
     pytest.importorskip("rclpy", reason="rclpy is not importable")
-    with running(tmp_path_factory.mktemp("arm"), request.param, "--pace") as system:
+    with own_domain(), running(tmp_path_factory.mktemp("arm"), request.param, "--pace") as system:
         yield system
 
 
