@@ -77,10 +77,10 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         event.record(&mut text);
         let metadata = event.metadata();
         let (severity, level) = match *metadata.level() {
-            Level::ERROR => (LogSeverity::Error, Log::ERROR),
-            Level::WARN => (LogSeverity::Warn, Log::WARN),
-            Level::INFO => (LogSeverity::Info, Log::INFO),
-            Level::DEBUG | Level::TRACE => (LogSeverity::Debug, Log::DEBUG),
+            Level::ERROR => (LogSeverity::Error, Log::ERROR as u8),
+            Level::WARN => (LogSeverity::Warn, Log::WARN as u8),
+            Level::INFO => (LogSeverity::Info, Log::INFO as u8),
+            Level::DEBUG | Level::TRACE => (LogSeverity::Debug, Log::DEBUG as u8),
         };
         // C strings end at a NUL, and r2r panics on one.
         let message = (text.message + &text.fields).replace('\0', "\u{fffd}");
@@ -97,7 +97,7 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         {
             let log = Log {
                 stamp: stamp_now(),
-                level: u8::try_from(level).unwrap_or_default(),
+                level,
                 name: name.to_owned(),
                 msg: message,
                 file: file.to_owned(),
