@@ -132,6 +132,8 @@ pub struct ArmCore {
     /// Whether the servos hold torque because we asked.
     torque: bool,
     torque_wanted: bool,
+    /// A joint whose servo did not say that it let go when it was told to.
+    stuck: Option<usize>,
     transitions: VecDeque<Transition>,
 }
 
@@ -159,6 +161,7 @@ impl ArmCore {
             step: Step::None,
             torque: false,
             torque_wanted: torque_on_start,
+            stuck: None,
             transitions: VecDeque::with_capacity(TRANSITIONS_CAPACITY),
         }
     }
@@ -171,6 +174,12 @@ impl ArmCore {
     /// Whether the servos hold torque because they were asked to.
     pub fn has_torque(&self) -> bool {
         self.torque
+    }
+
+    /// Whether a servo may hold torque: it was asked to, or has not said yet that it let go.
+    pub fn may_hold(&self) -> bool {
+        let is_letting_go = matches!(self.step, Step::SwitchOff { .. } | Step::ConfirmOff { .. });
+        self.torque || is_letting_go || self.stuck.is_some()
     }
 
     /// What each joint is told (rad or m).
@@ -210,6 +219,7 @@ impl ArmCore {
         self.measured.iter_mut().for_each(|measured| measured.fresh = false);
         source.halt("the port was lost");
         (self.torque, self.torque_wanted, self.step) = (false, false, Step::None);
+        self.stuck = None;
         self.enter(State::Disconnected, Cause::PortLost);
     }
 
@@ -279,11 +289,14 @@ impl ArmCore {
             }
             Step::ConfirmOff { joint: asked, tries } if asked == joint => {
                 let let_go = said.is_some_and(|said| !said.torque);
-                self.step = match tries {
-                    READ_BACK_TRIES => Step::ConfirmOff { joint: joint + 1, tries: 0 },
-                    _ if let_go => Step::ConfirmOff { joint: joint + 1, tries: 0 },
-                    _ => Step::SwitchOff { confirm_from: joint, tries: tries + 1 },
-                };
+                if !let_go && tries < READ_BACK_TRIES {
+                    self.step = Step::SwitchOff { confirm_from: joint, tries: tries + 1 };
+                    return;
+                }
+                if !let_go {
+                    self.stuck = Some(joint);
+                }
+                self.step = Step::ConfirmOff { joint: joint + 1, tries: 0 };
             }
             _ => {}
         }
@@ -334,7 +347,7 @@ impl ArmCore {
         if self.state == State::Disconnected {
             return;
         }
-        self.torque = false;
+        (self.torque, self.stuck) = (false, None);
         self.step = Step::SwitchOff { confirm_from: 0, tries: 0 };
         if !self.state.is_latched() {
             self.enter(to, cause);
@@ -371,6 +384,7 @@ impl ArmCore {
             source.hold_at(&self.commands);
             self.enter(State::Holding, Cause::ResetAsked);
         } else {
+            self.stuck = None;
             self.enter(State::Identified, Cause::ResetAsked);
         }
         Ok(())
@@ -408,7 +422,9 @@ impl ArmCore {
             Step::ConfirmOff { joint, .. } if joint < joints => Some(TorqueOrder::ReadBack(joint)),
             Step::ConfirmOff { .. } => {
                 self.step = Step::None;
-                if self.state == State::Releasing {
+                if let Some(joint) = self.stuck {
+                    self.enter(State::Faulted, Cause::TorqueStuck(joint));
+                } else if self.state == State::Releasing {
                     self.enter(State::Identified, Cause::TorqueOffConfirmed);
                 }
                 None

@@ -279,3 +279,18 @@ fn after_a_lost_port_torque_is_not_enabled_again_by_itself() {
     assert_eq!(bench.core.state(), State::Identified);
     assert!(bench.written.is_empty());
 }
+
+#[test]
+fn a_servo_that_does_not_let_go_is_named_and_the_arm_is_not_said_to_be_free() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.stubborn = true;
+    bench.transitions();
+    bench.ask(ArmRequest::TorqueOff).unwrap();
+    bench.run(300);
+    assert!(bench.transitions().contains(&(State::Faulted, Cause::TorqueStuck(1))));
+    assert!(bench.core.may_hold());
+    bench.stubborn = false;
+    bench.ask(ArmRequest::TorqueOff).unwrap();
+    bench.run(20);
+    assert!(!bench.core.may_hold() && bench.servos.iter().all(|servo| !servo.torque));
+}

@@ -91,6 +91,8 @@ pub enum Cause {
     ServoLost(usize),
     /// The joint's servo did not do what it was told when torque came on.
     TorqueRefused(usize),
+    /// The joint's servo did not say that it let go when it was told to.
+    TorqueStuck(usize),
     /// The joint's servo went limp by itself, by a power dip for one.
     TorqueLost(usize),
     /// Somebody pressed the button.
@@ -106,6 +108,7 @@ impl Cause {
             Self::ServoSilent(joint)
             | Self::ServoLost(joint)
             | Self::TorqueRefused(joint)
+            | Self::TorqueStuck(joint)
             | Self::TorqueLost(joint) => Some(joint),
             _ => None,
         }
@@ -126,6 +129,7 @@ impl Cause {
             Self::ServosAnswer => "every servo answers again",
             Self::ServoLost(_) => "a servo was silent for too long",
             Self::TorqueRefused(_) => "a servo did not take torque or goal",
+            Self::TorqueStuck(_) => "a servo did not let go",
             Self::TorqueLost(_) => "a servo lost its torque by itself",
             Self::EmergencyStopPressed => "emergency stop",
             Self::ResetAsked => "reset",

@@ -21,7 +21,7 @@ use super::publisher::SnapshotSink;
 use super::statistics::Statistics;
 use crate::config::hardware::HardwareConfig;
 use crate::control::arm::ArmRequest;
-use crate::control::safety::{State, Transition};
+use crate::control::safety::{Cause, State, Transition};
 use crate::servo::ports::ArmEvent;
 use crate::servo::snapshot::{JointSnapshot, ServoReport, Snapshot};
 use crate::units::Time;
@@ -33,7 +33,7 @@ pub struct ArmView {
     pub cycle: u64,
     /// The arm's state.
     pub state: State,
-    /// Whether torque is on.
+    /// Whether a servo may hold torque.
     pub torque: bool,
 }
 
@@ -304,16 +304,27 @@ impl HardwareServices {
     /// Logs what happened, and answers the calls that it decides.
     pub fn note(&mut self, event: &ArmEvent) {
         match event {
-            ArmEvent::Transition(transition) => self.log(*transition),
-            ArmEvent::Trouble(text) => tracing::warn!("{text}"),
-            ArmEvent::Refused(request, why) => {
-                if let Some(index) = self.pending.iter().position(|pending| pending.request == *request)
-                    && let Some(pending) = self.pending.remove(index)
-                {
-                    (pending.answer)(false, (*why).to_owned());
+            ArmEvent::Transition(transition) => {
+                self.log(*transition);
+                if let Cause::TorqueStuck(joint) = transition.cause {
+                    let name = self.joints.get(joint).map_or("?", String::as_str);
+                    self.refuse(
+                        ArmRequest::TorqueOff,
+                        &format!("{} (joint `{name}`)", transition.cause.text()),
+                    );
                 }
             }
+            ArmEvent::Trouble(text) => tracing::warn!("{text}"),
+            ArmEvent::Refused(request, why) => self.refuse(*request, why),
             ArmEvent::Finished(_) => {}
+        }
+    }
+
+    fn refuse(&mut self, request: ArmRequest, why: &str) {
+        if let Some(index) = self.pending.iter().position(|pending| pending.request == request)
+            && let Some(pending) = self.pending.remove(index)
+        {
+            (pending.answer)(false, why.to_owned());
         }
     }
 

@@ -237,7 +237,7 @@ impl ControlLoop {
         (snapshot.due, snapshot.began, snapshot.ended) = (due, began, clock::now());
         let elapsed = snapshot.ended.secs_since(started);
         snapshot.bus_utilisation = if elapsed <= 0.0 { 0.0 } else { self.wire_time.as_secs_f64() / elapsed };
-        (snapshot.state, snapshot.torque) = (self.core.state(), self.core.has_torque());
+        (snapshot.state, snapshot.torque) = (self.core.state(), self.core.may_hold());
         for (index, joint) in snapshot.joints_mut().iter_mut().enumerate() {
             joint.command = self.core.commands()[index];
             joint.command_velocity = self.core.command_velocity(index);

@@ -71,7 +71,7 @@ pub struct Snapshot {
     pub bus: BusCounters,
     /// The arm's state after the cycle.
     pub state: State,
-    /// Whether the servos hold torque because they were asked to.
+    /// Whether a servo may hold torque.
     pub torque: bool,
     /// The goal under way.
     pub goal: Option<GoalId>,
