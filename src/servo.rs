@@ -11,4 +11,5 @@ pub mod link;
 pub mod ports;
 pub mod realtime;
 pub mod setup;
+mod sightings;
 pub mod snapshot;

@@ -134,6 +134,14 @@ pub struct ArmCore {
     torque_wanted: bool,
     /// A joint whose servo did not say that it let go when it was told to.
     stuck: Option<usize>,
+    /// When the next servo is asked whether it still holds, and which one that is.
+    check_at: Time,
+    check: usize,
+    /// A servo that was silent, or seems to have let go, is asked before its turn.
+    suspect: Option<usize>,
+    seems_limp: Option<usize>,
+    /// Whether a servo let go by itself since torque came on.
+    torque_lost: bool,
     transitions: VecDeque<Transition>,
 }
 
@@ -143,6 +151,10 @@ const LEAST_TORQUE: f64 = 0.2;
 const READ_BACK_TRIES: u32 = 20;
 /// A servo that already holds keeps its goal when torque is asked for, if it is no farther than this away (rad).
 const SAG_ALLOWANCE: f64 = 0.1;
+/// A servo that was silent for so many cycles may have been without power.
+const SUSPICIOUS_MISSES: u32 = 2;
+/// How often a servo is asked whether it still holds, one after the other.
+const CHECK_PERIOD: Duration = Duration::from_millis(50);
 const TRANSITIONS_CAPACITY: usize = 32;
 
 impl ArmCore {
@@ -162,6 +174,11 @@ impl ArmCore {
             torque: false,
             torque_wanted: torque_on_start,
             stuck: None,
+            check_at: Time(0),
+            check: 0,
+            suspect: None,
+            seems_limp: None,
+            torque_lost: false,
             transitions: VecDeque::with_capacity(TRANSITIONS_CAPACITY),
         }
     }
@@ -218,8 +235,8 @@ impl ArmCore {
     pub fn on_disconnected(&mut self, source: &mut dyn ReferenceSource) {
         self.measured.iter_mut().for_each(|measured| measured.fresh = false);
         source.halt("the port was lost");
-        (self.torque, self.torque_wanted, self.step) = (false, false, Step::None);
-        self.stuck = None;
+        (self.torque, self.torque_wanted, self.torque_lost) = (false, false, false);
+        (self.stuck, self.step) = (None, Step::None);
         self.enter(State::Disconnected, Cause::PortLost);
     }
 
@@ -276,7 +293,11 @@ impl ArmCore {
         tolerance: f64,
         source: &mut dyn ReferenceSource,
     ) {
+        if let Some(said) = said {
+            self.standing[joint] = said;
+        }
         match self.step {
+            Step::None if self.torque => self.on_check(joint, said, source),
             Step::ConfirmOn { joint: asked, tries } if asked == joint => {
                 let command = self.commands[joint];
                 let holds = said.is_some_and(|said| said.torque && (said.goal - command).abs() <= tolerance);
@@ -302,10 +323,43 @@ impl ArmCore {
         }
     }
 
+    /// A servo whose supply broke down is back soon, and limp, as if nothing had happened.
+    fn on_check(&mut self, joint: usize, said: Option<Standing>, source: &mut dyn ReferenceSource) {
+        match said {
+            Some(said) if said.torque => self.seems_limp = None,
+            Some(_) if self.seems_limp == Some(joint) => {
+                self.torque_lost = true;
+                self.latch(source, State::Faulted, Cause::TorqueLost(joint));
+            }
+            // One answer is not enough to stop an arm.
+            Some(_) => (self.seems_limp, self.suspect) = (Some(joint), Some(joint)),
+            None => {}
+        }
+    }
+
+    fn next_check(&mut self, now: Time) -> Option<TorqueOrder> {
+        if !self.torque || (self.suspect.is_none() && now < self.check_at) {
+            return None;
+        }
+        self.check_at = now + CHECK_PERIOD;
+        let joint = self.suspect.take().unwrap_or_else(|| {
+            self.check = (self.check + 1) % self.measured.len().max(1);
+            self.check
+        });
+        Some(TorqueOrder::ReadBack(joint))
+    }
+
     fn take_measurements(&mut self, fresh: impl IntoIterator<Item = Option<MeasuredJoint>>) {
-        for ((measured, misses), fresh) in self.measured.iter_mut().zip(&mut self.misses).zip(fresh) {
+        for (joint, ((measured, misses), fresh)) in
+            self.measured.iter_mut().zip(&mut self.misses).zip(fresh).enumerate()
+        {
             match fresh {
-                Some(new) => (*measured, *misses) = (new, 0),
+                Some(new) => {
+                    if SUSPICIOUS_MISSES <= *misses {
+                        self.suspect = Some(joint);
+                    }
+                    (*measured, *misses) = (new, 0);
+                }
                 None => (measured.fresh, *misses) = (false, misses.saturating_add(1)),
             }
         }
@@ -347,7 +401,13 @@ impl ArmCore {
         if self.state == State::Disconnected {
             return;
         }
-        (self.torque, self.stuck) = (false, None);
+        if self.torque {
+            // Until a servo says otherwise it holds what it was told last.
+            for (standing, command) in self.standing.iter_mut().zip(&self.commands) {
+                standing.goal = *command;
+            }
+        }
+        (self.torque, self.torque_lost, self.stuck) = (false, false, None);
         self.step = Step::SwitchOff { confirm_from: 0, tries: 0 };
         if !self.state.is_latched() {
             self.enter(to, cause);
@@ -380,6 +440,9 @@ impl ArmCore {
         if self.misses.iter().any(|&misses| self.policy.misses_to_degraded <= misses) {
             return Err("not every servo answers; mend that first");
         }
+        if self.torque_lost {
+            return Err("a servo lost its torque by itself; switch torque off before the reset");
+        }
         if self.torque {
             source.hold_at(&self.commands);
             self.enter(State::Holding, Cause::ResetAsked);
@@ -398,8 +461,9 @@ impl ArmCore {
                 let all_fresh = self.measured.iter().all(|measured| measured.fresh);
                 if self.state == State::Identified && self.torque_wanted && all_fresh {
                     self.start_holding();
+                    return None;
                 }
-                None
+                self.next_check(now)
             }
             Step::LowerLimit => {
                 self.step = Step::SwitchOn { confirm_from: 0, tries: 0 };
@@ -441,7 +505,7 @@ impl ArmCore {
             self.commands[joint] = position;
             self.limiters[joint].reset(position);
         }
-        self.torque = true;
+        (self.torque, self.suspect, self.seems_limp) = (true, None, None);
         self.step = Step::LowerLimit;
         self.enter(State::Energizing, Cause::TorqueAsked);
     }

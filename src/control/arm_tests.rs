@@ -294,3 +294,45 @@ fn a_servo_that_does_not_let_go_is_named_and_the_arm_is_not_said_to_be_free() {
     bench.run(20);
     assert!(!bench.core.may_hold() && bench.servos.iter().all(|servo| !servo.torque));
 }
+
+#[test]
+fn a_servo_that_lost_its_torque_by_itself_is_found_and_named() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.transitions();
+    bench.servos[1].torque = false;
+    bench.run(15);
+    assert_eq!(bench.transitions(), [(State::Faulted, Cause::TorqueLost(1))]);
+    assert!(bench.servos[0].torque, "the policy is to hold");
+    assert!(bench.ask(ArmRequest::Reset).is_err(), "torque never comes back by itself");
+    bench.ask(ArmRequest::TorqueOff).unwrap();
+    bench.run(10);
+    bench.ask(ArmRequest::Reset).unwrap();
+    bench.ask(ArmRequest::TorqueOn).unwrap();
+    bench.run(60);
+    assert_eq!((bench.core.state(), bench.servos[1].torque), (State::Holding, true));
+}
+
+#[test]
+fn a_servo_that_was_silent_is_asked_first_whether_it_still_holds() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.silent[0] = true;
+    bench.run(5);
+    (bench.silent[0], bench.servos[0].torque) = (false, false);
+    bench.run(2);
+    assert_eq!(bench.core.state(), State::Faulted);
+}
+
+#[test]
+fn an_arm_that_was_let_go_and_moved_a_little_is_held_where_it_is() {
+    let mut bench = Bench::new(TorquePolicy::Hold);
+    bench.servos = [Standing { torque: true, goal: 0.35 }, Standing { torque: true, goal: -0.4 }];
+    bench.core.on_connected(&bench.servos);
+    bench.run(60);
+    assert_eq!(bench.core.commands(), [0.35, -0.4]);
+    bench.ask(ArmRequest::TorqueOff).unwrap();
+    bench.run(10);
+    bench.positions = [0.3, -0.35];
+    bench.ask(ArmRequest::TorqueOn).unwrap();
+    bench.run(60);
+    assert_eq!((bench.core.state(), bench.core.commands()), (State::Holding, &[0.3, -0.35][..]));
+}

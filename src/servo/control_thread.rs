@@ -48,6 +48,8 @@ pub struct ControlLoop {
     started: Option<Time>,
     wire_time: Duration,
     next_attempt: Time,
+    /// Why the bus could not be had at the last attempt, in words.
+    last_refusal: String,
 }
 
 /// A running control thread.
@@ -93,6 +95,7 @@ impl ControlLoop {
             ports,
             started: None,
             next_attempt: Time(0),
+            last_refusal: String::new(),
             setup,
         })
     }
@@ -160,7 +163,7 @@ impl ControlLoop {
     fn on_bus(&mut self, bus: &mut FeetechArm, now: Time, latest: Time) -> Result<(), LinkLost> {
         bus.read(latest)?;
         let orders = self.core.tick(now, bus.fresh(), self.commander.source());
-        self.carry_out(bus, orders)?;
+        self.carry_out(bus, orders, latest + bus.write_wire_time())?;
         self.wire_time += bus.cycle_wire_time();
         for (joint, report) in self.snapshot.joints_mut().iter_mut().zip(bus.reports()) {
             joint.servo = *report;
@@ -169,12 +172,12 @@ impl ControlLoop {
         Ok(())
     }
 
-    fn carry_out(&mut self, bus: &mut FeetechArm, orders: Orders) -> Result<(), LinkLost> {
+    fn carry_out(&mut self, bus: &mut FeetechArm, orders: Orders, latest: Time) -> Result<(), LinkLost> {
         if orders.goals {
             bus.write_goals(self.core.commands())?;
         }
         let Some(order) = orders.torque else { return Ok(()) };
-        let said = bus.obey(order)?;
+        let said = bus.obey(order, latest)?;
         if let TorqueOrder::ReadBack(joint) = order {
             self.core.on_read_back(joint, said, bus.resolution(joint), self.commander.source());
         }
@@ -207,10 +210,19 @@ impl ControlLoop {
             Ok((bus, standing)) => {
                 self.bus = Some(bus);
                 self.core.on_connected(&standing);
+                self.last_refusal.clear();
             }
-            Err(error) => tracing::debug!(%error, "the bus is still lost"),
+            Err(error) => self.tell_refusal(error.to_string()),
         }
         self.next_attempt = clock::now() + RECONNECT_PERIOD;
+    }
+
+    /// Twice a second the same would be too much.
+    fn tell_refusal(&mut self, refusal: String) {
+        if refusal != self.last_refusal {
+            self.last_refusal.clone_from(&refusal);
+            self.give(ArmEvent::Trouble(refusal));
+        }
     }
 
     fn hand_out(&mut self, due: Time, began: Time) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing, Wait};
 use super::clock;
 use super::link::{self, OpenError};
+use super::sightings::Sightings;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{HardwareConfig, ServoConfig};
 use crate::control::arm::{MeasuredJoint, Standing, TorqueOrder};
@@ -75,6 +76,7 @@ pub struct FeetechArm {
     read_all: Frame,
     ids: Vec<Id>,
     reports: Vec<ServoReport>,
+    sightings: Vec<Sightings>,
 }
 
 struct Servo {
@@ -91,6 +93,10 @@ const COMMAND_BLOCK_LEN: u8 = TORQUE_LIMIT.address + TORQUE_LIMIT.size - TORQUE_
 /// How often a servo is asked before it counts as absent.
 const TRIES: u32 = 3;
 const FULL_TORQUE_PERMILLE: f64 = 1000.0;
+/// What a transaction with a single servo takes besides the wire.
+const SINGLE_TRY_RESERVE: Duration = Duration::from_micros(300);
+/// What it takes to find that a deadline is over.
+const WAKE_UP: Duration = Duration::from_micros(300);
 
 impl FeetechArm {
     /// Opens the port and makes sure that every servo is there and in position mode.
@@ -120,6 +126,7 @@ impl FeetechArm {
             port: config.port.clone(),
             baud_rate_bps: config.baud_rate_bps,
             reports: vec![ServoReport::default(); servos.len()],
+            sightings: vec![Sightings::default(); servos.len()],
             servos,
             read_all,
             ids,
@@ -135,10 +142,15 @@ impl FeetechArm {
     /// Where the wire is lost.
     pub fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
         self.reports.iter_mut().for_each(|report| report.fresh = false);
-        let (servos, reports) = (&self.servos, &mut self.reports);
+        let once_more = self.single_try(Telemetry::LEN) + WAKE_UP;
+        let room = latest.saturating_since(clock::now());
+        let has_room = 2 * self.read_wire_time() + once_more <= room;
+        let all_by = if has_room { latest - once_more } else { latest };
+        let (servos, reports, sightings) = (&self.servos, &mut self.reports, &mut self.sightings);
+        sightings.iter_mut().for_each(Sightings::ask);
         let reply_time = self.bus.wire_time(OVERHEAD + Telemetry::LEN);
-        self.bus.sync_read(&self.read_all, &self.ids, PRESENT_BLOCK.len, latest, |status, at| {
-            note(servos, reports, status.id, status.params, at - reply_time);
+        self.bus.sync_read(&self.read_all, &self.ids, PRESENT_BLOCK.len, all_by, |status, at| {
+            note(servos, reports, sightings, status.id, status.params, at - reply_time);
         })?;
         self.read_silent_ones_again(latest)
     }
@@ -171,13 +183,14 @@ impl FeetechArm {
         self.tell(frame)
     }
 
-    /// Carries out an order about torque. A read back gives what the servo said, `None` where it was silent.
+    /// Carries out an order about torque. A read back gives what the servo said until `latest`, `None` where it was
+    /// silent or there is no time left to ask it.
     ///
     /// # Errors
     /// Where the wire is lost.
-    pub fn obey(&mut self, order: TorqueOrder) -> Result<Option<Standing>, LinkLost> {
+    pub fn obey(&mut self, order: TorqueOrder, latest: Time) -> Result<Option<Standing>, LinkLost> {
         let frame = match order {
-            TorqueOrder::ReadBack(joint) => return self.read_back(joint),
+            TorqueOrder::ReadBack(joint) => return self.read_back(joint, latest),
             TorqueOrder::On => self.write_same(1),
             TorqueOrder::Off => self.write_same(0),
             TorqueOrder::Limit(part) => {
@@ -192,7 +205,7 @@ impl FeetechArm {
     /// Switches torque off and makes sure that it is, one servo after the other; gives the joints that still hold.
     pub fn release(&mut self) -> Vec<String> {
         // Whether this one went through is seen when each servo is asked.
-        let _broadcast = self.obey(TorqueOrder::Off);
+        let _broadcast = self.obey(TorqueOrder::Off, Time(i64::MAX));
         let held: Vec<usize> = (0..self.servos.len()).filter(|&joint| !self.release_one(joint)).collect();
         held.into_iter().map(|joint| self.servos[joint].joint.clone()).collect()
     }
@@ -232,19 +245,24 @@ impl FeetechArm {
         self.bus.wire_time(self.read_all.as_bytes().len() + replies)
     }
 
+    /// How long one question to one servo takes, with an answer of `len` bytes.
+    fn single_try(&self, len: usize) -> Duration {
+        self.bus.wire_time(OVERHEAD + 2 + OVERHEAD + len) + SINGLE_TRY_RESERVE
+    }
+
     fn read_silent_ones_again(&mut self, latest: Time) -> Result<(), LinkLost> {
-        let one_try =
-            self.bus.wire_time(OVERHEAD + 2 + OVERHEAD + Telemetry::LEN) + Duration::from_micros(300);
+        let one_try = self.single_try(Telemetry::LEN);
         for joint in 0..self.servos.len() {
             if self.reports[joint].fresh || latest < clock::now() + one_try {
                 continue;
             }
             let (id, reply_time) = (self.ids[joint], self.bus.wire_time(OVERHEAD + Telemetry::LEN));
             let Ok(request) = Frame::read(id, PRESENT_BLOCK.address, PRESENT_BLOCK.len) else { continue };
-            let (servos, reports) = (&self.servos, &mut self.reports);
+            let (servos, reports, sightings) = (&self.servos, &mut self.reports, &mut self.sightings);
+            sightings[joint].ask();
             let answered =
                 self.bus.ask_once(id, &request, Telemetry::LEN, Wait::Until(latest), |data, at| {
-                    note(servos, reports, id, data, at - reply_time);
+                    note(servos, reports, sightings, id, data, at - reply_time);
                 });
             if let Err(ServoError::Lost(lost)) = answered {
                 return Err(lost);
@@ -309,7 +327,15 @@ impl FeetechArm {
         tracing::info!(joint = %name, "setting the return delay of its servo to zero");
         for (register, value) in [(LOCK, 0), (RETURN_DELAY, 0), (LOCK, 1)] {
             let frame = Frame::write(id, register.address, &[value])?;
-            self.bus.ask(id, &frame, 0, TRIES, |_| ())?;
+            match self.bus.ask(id, &frame, 0, TRIES, |_| ()) {
+                // A servo may be set up not to answer writes.
+                Ok(()) | Err(ServoError::Silent(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let delay = self.read_registers(joint, RETURN_DELAY.address, RETURN_DELAY.size, |data| data[0])?;
+        if delay != 0 {
+            tracing::warn!(joint = %self.servos[joint].joint, delay, "its servo keeps its return delay");
         }
         Ok(())
     }
@@ -317,16 +343,21 @@ impl FeetechArm {
     fn standing(&mut self, joint: usize) -> Result<Standing, ServoError> {
         let calibration = self.servos[joint].config.calibration;
         self.read_registers(joint, TORQUE_ENABLE.address, COMMAND_BLOCK_LEN, |data| {
-            standing(calibration, data)
+            standing_of(calibration, data)
         })
     }
 
-    /// Within a cycle: one try, and no more time than it needs; who asked asks again.
-    fn read_back(&mut self, joint: usize) -> Result<Option<Standing>, LinkLost> {
+    fn read_back(&mut self, joint: usize, latest: Time) -> Result<Option<Standing>, LinkLost> {
         let (id, calibration) = (self.ids[joint], self.servos[joint].config.calibration);
+        let len = usize::from(COMMAND_BLOCK_LEN);
         let Ok(request) = Frame::read(id, TORQUE_ENABLE.address, COMMAND_BLOCK_LEN) else { return Ok(None) };
-        let (len, wait) = (usize::from(COMMAND_BLOCK_LEN), Wait::Until(Time(i64::MAX)));
-        match self.bus.ask_once(id, &request, len, wait, |data, _| standing(calibration, data)) {
+        if latest < clock::now() + self.single_try(len) {
+            return Ok(None);
+        }
+        match self
+            .bus
+            .ask_once(id, &request, len, Wait::Until(latest), |data, _| standing_of(calibration, data))
+        {
             Ok(standing) => Ok(Some(standing)),
             Err(ServoError::Lost(lost)) => Err(lost),
             Err(_) => Ok(None),
@@ -413,16 +444,25 @@ impl Servo {
     }
 }
 
-fn note(servos: &[Servo], reports: &mut [ServoReport], id: Id, data: &[u8], stamp: Time) {
-    let Some(joint) = servos.iter().position(|servo| servo.id == id) else { return };
-    if let Ok(telemetry) = Telemetry::parse(data) {
-        reports[joint] = servos[joint].report(telemetry, stamp);
-    }
-}
-
-/// What a servo's command block says.
-fn standing(calibration: Calibration, data: &[u8]) -> Standing {
+/// What the registers from [`TORQUE_ENABLE`] on say.
+fn standing_of(calibration: Calibration, data: &[u8]) -> Standing {
     let at = usize::from(GOAL_POSITION.address - TORQUE_ENABLE.address);
     let goal = Ticks(GOAL_POSITION.decode_raw(u16::from_le_bytes([data[at], data[at + 1]])));
     Standing { torque: data[0] == 1, goal: calibration.to_radians(goal).0 }
+}
+
+fn note(
+    servos: &[Servo],
+    reports: &mut [ServoReport],
+    sightings: &mut [Sightings],
+    id: Id,
+    data: &[u8],
+    stamp: Time,
+) {
+    let Some(joint) = servos.iter().position(|servo| servo.id == id) else { return };
+    let Ok(telemetry) = Telemetry::parse(data) else { return };
+    let report = servos[joint].report(telemetry, stamp);
+    if sightings[joint].confirm(stamp, report.position, servos[joint].rating.max_velocity) {
+        reports[joint] = report;
+    }
 }

@@ -1,6 +1,10 @@
 //! The package from outside, one module for each thing that must hold.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
+mod control_faults;
+mod control_limits;
+mod control_loop;
+mod emulated_arm;
 mod emulated_port;
 mod kinematics_arms;
 mod kinematics_chain;

@@ -156,6 +156,8 @@ impl Faults {
             }
             is_of_the_wire
         });
+        // The servo says its id before the wire spoils anything.
+        struck.sort_by_key(|kind| *kind != Kind::WrongId);
         for kind in struck {
             self.apply(kind, id, &mut pieces);
         }
@@ -316,6 +318,18 @@ mod tests {
         assert_eq!(faults.clear(Some("noise"), None), 1);
         assert_eq!(faults.clear(None, Some(1)), 1);
         assert_eq!(faults.clear(None, None), 1);
+    }
+
+    #[test]
+    fn any_faults_can_hit_the_same_answer() {
+        let mut faults = Faults::new(3);
+        for kind in [Kind::Noise, Kind::Truncated, Kind::Corrupt, Kind::Stale, Kind::Duplicate, Kind::WrongId]
+        {
+            faults.inject(Fault { probability: 0.6, ..fault(kind) });
+        }
+        for _ in 0..2000 {
+            faults.shape(1, &ANSWER);
+        }
     }
 
     fn struck(kind: Kind) -> Vec<Piece> {

@@ -1,0 +1,87 @@
+//! Which of the positions that a servo tells are to be believed.
+//!
+//! No joint jumps. A byte of checksum lets one garbled answer in 256 pass, and an answer under a wrong id looks good;
+//! so a position that the joint cannot have come to counts only once it is told again when asked again.
+
+use std::time::Duration;
+
+use crate::units::Time;
+
+/// Where a joint was seen, and when: (time, rad).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sightings {
+    believed: Option<(Time, f64)>,
+    /// Told in answer to an earlier question.
+    doubted: Option<(Time, f64)>,
+    /// Told in answer to the present question, which may bring more than one answer.
+    newly_doubted: Option<(Time, f64)>,
+}
+
+/// An older position says nothing of the present one.
+const SIGHT_LASTS: Duration = Duration::from_millis(250);
+/// A joint that is pushed may be so much faster than by itself,
+const PUSHED: f64 = 2.0;
+/// and be so much farther (rad).
+const SIGHT_SLACK: f64 = 0.05;
+
+impl Sightings {
+    /// Another question goes out.
+    pub(super) fn ask(&mut self) {
+        self.doubted = self.newly_doubted.take().or(self.doubted);
+    }
+
+    /// Whether a position is to be believed.
+    pub(super) fn confirm(&mut self, now: Time, position: f64, max_velocity: f64) -> bool {
+        let is_near = |(then, before): (Time, f64)| {
+            let elapsed = now.saturating_since(then);
+            let reach = SIGHT_SLACK + PUSHED * max_velocity * elapsed.as_secs_f64();
+            elapsed <= SIGHT_LASTS && (position - before).abs() <= reach
+        };
+        let is_believed = self.believed.is_some_and(is_near) || self.doubted.is_some_and(is_near);
+        let sighting = Some((now, position));
+        *self = if is_believed {
+            Self { believed: sighting, ..Self::default() }
+        } else {
+            Self { newly_doubted: sighting, ..*self }
+        };
+        is_believed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CYCLE: Duration = Duration::from_millis(5);
+
+    #[test]
+    fn a_position_that_no_joint_can_reach_counts_once_it_is_confirmed() {
+        let mut sightings = Sightings::default();
+        let mut now = Time(0);
+        let mut sees = |position| {
+            now = now + CYCLE;
+            sightings.ask();
+            sightings.confirm(now, position, 5.0)
+        };
+        assert!(!sees(1.0), "nothing is known before");
+        assert!(sees(1.0) && sees(1.02));
+        assert!(!sees(2.0) && sees(1.04), "one wrong answer does not count");
+        assert!(!sees(2.0) && sees(2.0) && sees(2.02), "a joint that was put elsewhere is followed");
+    }
+
+    #[test]
+    fn two_answers_to_one_question_do_not_confirm_each_other() {
+        let mut sightings = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::default() };
+        sightings.ask();
+        assert!(!sightings.confirm(Time(1), 2.0, 5.0) && !sightings.confirm(Time(2), 2.0, 5.0));
+        assert!(sightings.confirm(Time(3), 1.0, 5.0));
+    }
+
+    #[test]
+    fn an_old_position_confirms_nothing() {
+        let mut sightings = Sightings::default();
+        assert!(!sightings.confirm(Time(0), 1.0, 5.0));
+        sightings.ask();
+        assert!(!sightings.confirm(Time(0) + Duration::from_secs(1), 1.0, 5.0));
+    }
+}

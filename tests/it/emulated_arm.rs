@@ -1,0 +1,177 @@
+//! The SO-101 as it is shipped, on emulated servos, with its cycles run by hand; shared by tests and benches.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rtrb::Producer;
+use servo_arm::config::Config;
+use servo_arm::config::controller::JointTolerance;
+use servo_arm::config::parameters::{Parameters, Value};
+use servo_arm::control::arm::ArmRequest;
+use servo_arm::control::follower::{Follower, Goal, GoalId, Request, Tolerances};
+use servo_arm::control::safety::State;
+use servo_arm::control::stream::{CommandStream, JointCommand};
+use servo_arm::protocol::feetech::Id;
+use servo_arm::servo::clock;
+use servo_arm::servo::control_thread::{ArmSetup, ControlLoop};
+use servo_arm::servo::emulator::{BusConfig, Emulator, EmulatorConfig, Endpoint, Running};
+use servo_arm::servo::feetech_arm::IdentifyError;
+use servo_arm::servo::ports::{ArmEvent, ArmPorts, Commander, StreamCommander, TrajectoryCommander, ports};
+use servo_arm::servo::setup::{arm_setup, robot_model};
+use servo_arm::servo::snapshot::Snapshot;
+use servo_arm::trajectory::waypoints::{Point, Rules, Waypoints};
+
+/// Changes of the shipped parameters.
+pub(crate) type Changes<'a> = &'a [(&'a str, Value)];
+
+/// The arm, the servos at the other end, and all that crosses.
+pub(crate) struct Arm {
+    pub(crate) emulator: Running,
+    pub(crate) control: ControlLoop,
+    pub(crate) ports: ArmPorts,
+    pub(crate) requests: Producer<ArmRequest>,
+    pub(crate) setup: ArmSetup,
+}
+
+/// Long enough for anything that does not hang.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The servos of the arm; their bytes take no time.
+pub(crate) fn servos() -> BusConfig {
+    BusConfig::new((1..=6).map(|id| Id::new(id).unwrap()))
+}
+
+/// Powers servos up behind a pseudo-terminal.
+pub(crate) fn power_up(bus: BusConfig) -> Running {
+    Emulator::spawn(EmulatorConfig::new(bus), Endpoint::Pty { link: None }).unwrap()
+}
+
+/// The shipped arm on that port; torque comes on without a ramp unless the changes say otherwise.
+pub(crate) fn setup(port: &str, changes: Changes<'_>) -> ArmSetup {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |text: &Path| Value::String(text.display().to_string());
+    let mut overrides = Parameters::new();
+    overrides.insert("port".into(), Value::String(port.to_owned()));
+    overrides.insert("urdf".into(), text(&root.join("urdf/so101.urdf")));
+    overrides.insert("torque_ramp_s".into(), Value::Double(0.0));
+    overrides.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+    let config = Config::read_hardware(&root.join("config/so101.yaml"), &overrides).unwrap();
+    arm_setup(&config, &robot_model(&config.arm).unwrap()).unwrap()
+}
+
+impl Arm {
+    /// An arm that executes trajectories; its requests go into the queue.
+    pub(crate) fn with_trajectories(
+        emulator: Running,
+        changes: Changes<'_>,
+    ) -> Result<(Self, Producer<Request>), IdentifyError> {
+        let setup = setup(emulator.port(), changes);
+        let follower = Follower::new(setup.limits.clone(), setup.period.as_secs_f64());
+        let (commander, goals) = TrajectoryCommander::new(follower);
+        Ok((Self::connect(emulator, setup, Box::new(commander))?, goals))
+    }
+
+    /// An arm that obeys a stream of commands; they go into the queue.
+    pub(crate) fn with_stream(
+        emulator: Running,
+        changes: Changes<'_>,
+    ) -> Result<(Self, Producer<JointCommand>), IdentifyError> {
+        let setup = setup(emulator.port(), changes);
+        let hardware = &setup.hardware;
+        let stream = CommandStream::new(hardware.command_timeout, hardware.command_guard_rad);
+        let (commander, commands) = StreamCommander::new(stream);
+        Ok((Self::connect(emulator, setup, Box::new(commander))?, commands))
+    }
+
+    fn connect(
+        emulator: Running,
+        setup: ArmSetup,
+        commander: Box<dyn Commander>,
+    ) -> Result<Self, IdentifyError> {
+        let (thread_ports, ports, requests) = ports();
+        let control = ControlLoop::connect(setup.clone(), commander, thread_ports)?;
+        Ok(Self { emulator, control, ports, requests, setup })
+    }
+
+    /// One cycle, without waiting for the next one's time.
+    pub(crate) fn cycle(&mut self) -> Snapshot {
+        let now = clock::now();
+        self.control.cycle(now, now + Duration::from_millis(20));
+        while self.ports.snapshots.pop().is_ok() {}
+        *self.control.snapshot()
+    }
+
+    /// So many cycles.
+    pub(crate) fn cycles(&mut self, count: usize) {
+        for _ in 0..count {
+            self.cycle();
+        }
+    }
+
+    /// Cycles until something is so; gives the cycle in which it was.
+    pub(crate) fn cycle_until(&mut self, what: &str, is_so: impl Fn(&Snapshot) -> bool) -> Snapshot {
+        let end = clock::now() + PATIENCE;
+        loop {
+            let snapshot = self.cycle();
+            if is_so(&snapshot) {
+                return snapshot;
+            }
+            assert!(clock::now() < end, "never: {what}; {}", self.describe(&snapshot));
+        }
+    }
+
+    /// Cycles until a state is reached.
+    pub(crate) fn cycle_until_state(&mut self, state: State) -> Snapshot {
+        self.cycle_until(&state.to_string(), |snapshot| snapshot.state == state)
+    }
+
+    /// What happened since this was asked last.
+    pub(crate) fn events(&mut self) -> Vec<ArmEvent> {
+        std::iter::from_fn(|| self.ports.events.pop().ok()).collect()
+    }
+
+    /// Asks for something; the next cycle hears it.
+    pub(crate) fn ask(&mut self, request: ArmRequest) {
+        self.requests.push(request).unwrap();
+    }
+
+    /// One line of the emulator's control protocol, which must be obeyed.
+    pub(crate) fn emulate(&self, line: &str) -> String {
+        let said = self.emulator.command(line);
+        said.strip_prefix("ok ").unwrap_or_else(|| panic!("{line}: {said}")).to_owned()
+    }
+
+    /// The registers of one servo as the emulator has them.
+    pub(crate) fn register(&self, id: usize, name: &str) -> i32 {
+        self.emulate(&format!("get id={id} {name}")).parse().unwrap()
+    }
+
+    /// A goal that leads all joints through these positions (rad) at these times (s), at rest in each.
+    pub(crate) fn goal(&self, id: u64, points: &[(f64, f64)]) -> Request {
+        let joints = &self.setup.joints;
+        let point = |&(time_from_start, position): &(f64, f64)| Point {
+            time_from_start,
+            positions: vec![position; joints.len()],
+            velocities: vec![0.0; joints.len()],
+            ..Point::default()
+        };
+        let waypoints = Waypoints { joint_names: joints.clone(), points: points.iter().map(point).collect() };
+        let rules =
+            Rules { joints, limits: &self.setup.limits, allow_partial: true, allow_moving_end: false };
+        Request::Follow(Box::new(Goal {
+            id: GoalId(id),
+            trajectory: waypoints.validate(rules).unwrap(),
+            start: None,
+            tolerances: Tolerances {
+                joints: vec![JointTolerance { path: 0.0, goal: 0.01 }; joints.len()],
+                goal_time_secs: 0.0,
+            },
+        }))
+    }
+
+    fn describe(&mut self, snapshot: &Snapshot) -> String {
+        let (state, bus) = (snapshot.state, snapshot.bus);
+        let said = self.emulator.command("state");
+        format!("{state}, {bus:?}, {:?}, {said}", self.events())
+    }
+}
