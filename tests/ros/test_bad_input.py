@@ -127,6 +127,8 @@ def test_a_bad_tolerance_is_refused_by_its_joint_and_value(shared, writes):
     assert "gripper" in result.text and "-0.5" in result.text
 
 
+# Only hardware_node takes joint_commands.
+@pytest.mark.parametrize("shared", ["separate"], indirect=True)
 @pytest.mark.parametrize(
     ("names", "positions", "pattern"),
     [
@@ -138,17 +140,14 @@ def test_a_bad_tolerance_is_refused_by_its_joint_and_value(shared, writes):
     ids=["NaN", "infinity", "unknown joint", "sizes"],
 )
 def test_a_bad_command_to_the_hardware_is_logged_and_not_obeyed(shared, writes, names, positions, pattern):
-    if shared.shape != "separate":
-        pytest.skip("only hardware_node takes joint_commands")
     seen = len(shared.arm.hardware.lines)
     with shared.client.publisher(JointState, "joint_commands") as publisher:
         publisher.publish(JointState(name=names, position=positions))
         wait_for_new_line(shared, shared.arm.hardware, seen, f"joint_commands.*{pattern}")
 
 
-@pytest.mark.parametrize("shape", ["arm_node"])
-def test_joints_may_not_be_left_out_where_that_is_not_allowed(run_arm, shape: str):
-    system = run_arm(shape, allow_partial_joints_goal=False)
+def test_joints_may_not_be_left_out_where_that_is_not_allowed(run_arm):
+    system = run_arm("arm_node", allow_partial_joints_goal=False)
     result = system.follow.send(trajectory((1.0, [0.1]), joints=["elbow_flex"])).result()
     assert result.code == Code.INVALID_JOINTS
     assert result.text.startswith("Joints on incoming trajectory don't match the controller joints")
