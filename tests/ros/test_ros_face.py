@@ -48,7 +48,11 @@ PARAMETER_SERVICES = {
     "set_parameters_atomically": "SetParametersAtomically",
 }
 NODES = ["hardware_node", "arm_controller"]
-SERVICES |= {f"{node}/{name}": f"rcl_interfaces/srv/{type}" for node in NODES for name, type in PARAMETER_SERVICES.items()}
+SERVICES |= {
+    f"{node}/{name}": f"rcl_interfaces/srv/{type_name}"
+    for node in NODES
+    for name, type_name in PARAMETER_SERVICES.items()
+}
 DYNAMIC_INTERFACES = {"position", "velocity", "effort", "temperature", "voltage", "current", "load"}
 TIMES = ["period_us", "lateness_us", "busy_us"]
 QUANTILES = ["p50", "p99", "p999", "max"]
