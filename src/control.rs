@@ -8,3 +8,4 @@ pub mod follower;
 pub mod limiter;
 pub mod safety;
 pub mod stream;
+pub mod torque;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::limiter::Limiter;
 use super::safety::{Cause, State, Transition};
+use super::torque::{Standing, Torque, TorqueNews, TorqueOrder};
 use crate::config::hardware::TorquePolicy;
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
@@ -74,15 +75,6 @@ pub struct ArmPolicy {
     pub on_fault: TorquePolicy,
 }
 
-/// How a servo was found.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Standing {
-    /// Whether it held torque already.
-    pub torque: bool,
-    /// Its goal position (rad or m).
-    pub goal: f64,
-}
-
 /// What the servos are to be told this tick, in this order.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Orders {
@@ -92,31 +84,6 @@ pub struct Orders {
     pub torque: Option<TorqueOrder>,
 }
 
-/// An order about torque.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum TorqueOrder {
-    /// Write every servo's torque limit: this part (0..=1) of its configured one.
-    Limit(f64),
-    /// Switch every servo's torque on.
-    On,
-    /// Switch every servo's torque off.
-    Off,
-    /// Read back this joint's torque and goal, and report it to [`ArmCore::on_read_back`].
-    ReadBack(usize),
-}
-
-/// Where the arm is on the way to torque, or away from it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Step {
-    None,
-    LowerLimit,
-    SwitchOn { confirm_from: usize, tries: u32 },
-    ConfirmOn { joint: usize, tries: u32 },
-    RaiseLimit { since: Time },
-    SwitchOff { confirm_from: usize, tries: u32 },
-    ConfirmOff { joint: usize, tries: u32 },
-}
-
 /// An arm's state and commands. See the module's text.
 #[derive(Debug)]
 pub struct ArmCore {
@@ -124,37 +91,18 @@ pub struct ArmCore {
     limiters: Vec<Limiter>,
     measured: Vec<MeasuredJoint>,
     misses: Vec<u32>,
-    standing: Vec<Standing>,
     commands: Vec<f64>,
     references: Vec<Reference>,
     state: State,
-    step: Step,
-    /// Whether the servos hold torque because we asked.
-    torque: bool,
+    /// The latched state in which the port was lost; an arm that comes back is in it again.
+    latched: Option<State>,
+    torque: Torque,
     torque_wanted: bool,
-    /// A joint whose servo did not say that it let go when it was told to.
-    stuck: Option<usize>,
-    /// When the next servo is asked whether it still holds, and which one that is.
-    check_at: Time,
-    check: usize,
-    /// A servo that was silent, or seems to have let go, is asked before its turn.
-    suspect: Option<usize>,
-    seems_limp: Option<usize>,
-    /// Whether a servo let go by itself since torque came on.
-    torque_lost: bool,
     transitions: VecDeque<Transition>,
 }
 
-/// The part of the torque limit with which an arm starts to hold.
-const LEAST_TORQUE: f64 = 0.2;
-/// How often a servo is asked again before it counts as refusing.
-const READ_BACK_TRIES: u32 = 20;
-/// A servo that already holds keeps its goal when torque is asked for, if it is no farther than this away (rad).
-const SAG_ALLOWANCE: f64 = 0.1;
 /// A servo that was silent for so many cycles may have been without power.
 const SUSPICIOUS_MISSES: u32 = 2;
-/// How often a servo is asked whether it still holds, one after the other.
-const CHECK_PERIOD: Duration = Duration::from_millis(50);
 const TRANSITIONS_CAPACITY: usize = 32;
 
 impl ArmCore {
@@ -166,19 +114,12 @@ impl ArmCore {
             limiters: limits.iter().map(|limits| Limiter::new(*limits, period_secs, 0.0)).collect(),
             measured: vec![MeasuredJoint::default(); joints],
             misses: vec![0; joints],
-            standing: vec![Standing::default(); joints],
             commands: vec![0.0; joints],
             references: vec![Reference::Hold; joints],
             state: State::Disconnected,
-            step: Step::None,
-            torque: false,
+            latched: None,
+            torque: Torque::new(joints, policy.torque_ramp),
             torque_wanted: torque_on_start,
-            stuck: None,
-            check_at: Time(0),
-            check: 0,
-            suspect: None,
-            seems_limp: None,
-            torque_lost: false,
             transitions: VecDeque::with_capacity(TRANSITIONS_CAPACITY),
         }
     }
@@ -188,15 +129,9 @@ impl ArmCore {
         self.state
     }
 
-    /// Whether the servos hold torque because they were asked to.
-    pub fn has_torque(&self) -> bool {
-        self.torque
-    }
-
-    /// Whether a servo may hold torque: it was asked to, or has not said yet that it let go.
-    pub fn may_hold(&self) -> bool {
-        let is_letting_go = matches!(self.step, Step::SwitchOff { .. } | Step::ConfirmOff { .. });
-        self.torque || is_letting_go || self.stuck.is_some()
+    /// The servos' torque.
+    pub fn torque(&self) -> &Torque {
+        &self.torque
     }
 
     /// What each joint is told (rad or m).
@@ -226,17 +161,19 @@ impl ArmCore {
 
     /// The bus works and every servo was identified.
     pub fn on_connected(&mut self, standing: &[Standing]) {
-        self.standing.copy_from_slice(standing);
+        self.torque.forget(Some(standing));
         self.misses.fill(0);
-        self.enter(State::Identified, Cause::ServosIdentified);
+        let state = self.latched.take().unwrap_or(State::Identified);
+        self.enter(state, Cause::ServosIdentified);
     }
 
     /// The bus does not work any more. Torque never comes back by itself.
     pub fn on_disconnected(&mut self, source: &mut dyn ReferenceSource) {
         self.measured.iter_mut().for_each(|measured| measured.fresh = false);
         source.halt("the port was lost");
-        (self.torque, self.torque_wanted, self.torque_lost) = (false, false, false);
-        (self.stuck, self.step) = (None, Step::None);
+        self.torque.forget(None);
+        self.torque_wanted = false;
+        self.latched = Some(self.state).filter(|state| state.is_latched());
         self.enter(State::Disconnected, Cause::PortLost);
     }
 
@@ -255,10 +192,7 @@ impl ArmCore {
                 self.ask_release(source, State::Releasing, Cause::TorqueOffAsked);
                 Ok(())
             }
-            ArmRequest::EmergencyStop => {
-                self.latch(source, State::EmergencyStop, Cause::EmergencyStopPressed);
-                Ok(())
-            }
+            ArmRequest::EmergencyStop => self.emergency_stop(source),
             ArmRequest::Reset => self.reset(source),
         }
     }
@@ -279,10 +213,10 @@ impl ArmCore {
         if moves {
             self.note_motion(commanded);
         }
-        if self.torque {
+        if self.torque.is_on() {
             self.shape_commands(moves);
         }
-        Orders { goals: self.torque, torque }
+        Orders { goals: self.torque.is_on(), torque }
     }
 
     /// What a servo said of its torque and goal (rad or m) when it was read back; `None` where it was silent.
@@ -293,60 +227,8 @@ impl ArmCore {
         tolerance: f64,
         source: &mut dyn ReferenceSource,
     ) {
-        if let Some(said) = said {
-            self.standing[joint] = said;
-        }
-        match self.step {
-            Step::None if self.torque => self.on_check(joint, said, source),
-            Step::ConfirmOn { joint: asked, tries } if asked == joint => {
-                let command = self.commands[joint];
-                let holds = said.is_some_and(|said| said.torque && (said.goal - command).abs() <= tolerance);
-                self.step = match tries {
-                    _ if holds => Step::ConfirmOn { joint: joint + 1, tries: 0 },
-                    READ_BACK_TRIES => return self.latch_released(source, Cause::TorqueRefused(joint)),
-                    // The order itself may have been lost.
-                    _ => Step::SwitchOn { confirm_from: joint, tries: tries + 1 },
-                };
-            }
-            Step::ConfirmOff { joint: asked, tries } if asked == joint => {
-                let let_go = said.is_some_and(|said| !said.torque);
-                if !let_go && tries < READ_BACK_TRIES {
-                    self.step = Step::SwitchOff { confirm_from: joint, tries: tries + 1 };
-                    return;
-                }
-                if !let_go {
-                    self.stuck = Some(joint);
-                }
-                self.step = Step::ConfirmOff { joint: joint + 1, tries: 0 };
-            }
-            _ => {}
-        }
-    }
-
-    /// A servo whose supply broke down is back soon, and limp, as if nothing had happened.
-    fn on_check(&mut self, joint: usize, said: Option<Standing>, source: &mut dyn ReferenceSource) {
-        match said {
-            Some(said) if said.torque => self.seems_limp = None,
-            Some(_) if self.seems_limp == Some(joint) => {
-                self.torque_lost = true;
-                self.latch(source, State::Faulted, Cause::TorqueLost(joint));
-            }
-            // One answer is not enough to stop an arm.
-            Some(_) => (self.seems_limp, self.suspect) = (Some(joint), Some(joint)),
-            None => {}
-        }
-    }
-
-    fn next_check(&mut self, now: Time) -> Option<TorqueOrder> {
-        if !self.torque || (self.suspect.is_none() && now < self.check_at) {
-            return None;
-        }
-        self.check_at = now + CHECK_PERIOD;
-        let joint = self.suspect.take().unwrap_or_else(|| {
-            self.check = (self.check + 1) % self.measured.len().max(1);
-            self.check
-        });
-        Some(TorqueOrder::ReadBack(joint))
+        let news = self.torque.on_read_back(joint, said, self.commands[joint], tolerance);
+        self.on_news(news, source);
     }
 
     fn take_measurements(&mut self, fresh: impl IntoIterator<Item = Option<MeasuredJoint>>) {
@@ -356,7 +238,7 @@ impl ArmCore {
             match fresh {
                 Some(new) => {
                     if SUSPICIOUS_MISSES <= *misses {
-                        self.suspect = Some(joint);
+                        self.torque.suspect(joint);
                     }
                     (*measured, *misses) = (new, 0);
                 }
@@ -401,14 +283,7 @@ impl ArmCore {
         if self.state == State::Disconnected {
             return;
         }
-        if self.torque {
-            // Until a servo says otherwise it holds what it was told last.
-            for (standing, command) in self.standing.iter_mut().zip(&self.commands) {
-                standing.goal = *command;
-            }
-        }
-        (self.torque, self.torque_lost, self.stuck) = (false, false, None);
-        self.step = Step::SwitchOff { confirm_from: 0, tries: 0 };
+        self.torque.switch_off(&self.commands);
         if !self.state.is_latched() {
             self.enter(to, cause);
         }
@@ -433,6 +308,15 @@ impl ArmCore {
         self.ask_release(source, State::Faulted, cause);
     }
 
+    fn emergency_stop(&mut self, source: &mut dyn ReferenceSource) -> Result<(), &'static str> {
+        if self.state == State::Disconnected {
+            self.latched = Some(State::EmergencyStop);
+            return Err("the arm is Disconnected; it will be in EmergencyStop once its servos answer");
+        }
+        self.latch(source, State::EmergencyStop, Cause::EmergencyStopPressed);
+        Ok(())
+    }
+
     fn reset(&mut self, source: &mut dyn ReferenceSource) -> Result<(), &'static str> {
         if !self.state.is_latched() {
             return Err("there is nothing to reset; the arm is neither Faulted nor in EmergencyStop");
@@ -440,14 +324,14 @@ impl ArmCore {
         if self.misses.iter().any(|&misses| self.policy.misses_to_degraded <= misses) {
             return Err("not every servo answers; mend that first");
         }
-        if self.torque_lost {
+        if self.torque.is_lost() {
             return Err("a servo lost its torque by itself; switch torque off before the reset");
         }
-        if self.torque {
+        if self.torque.is_on() {
             source.hold_at(&self.commands);
             self.enter(State::Holding, Cause::ResetAsked);
         } else {
-            self.stuck = None;
+            self.torque.forgive_stuck();
             self.enter(State::Identified, Cause::ResetAsked);
         }
         Ok(())
@@ -455,70 +339,41 @@ impl ArmCore {
 
     /// One step on the way to torque or away from it.
     fn advance_torque(&mut self, now: Time, source: &mut dyn ReferenceSource) -> Option<TorqueOrder> {
-        let joints = self.measured.len();
-        match self.step {
-            Step::None => {
-                let all_fresh = self.measured.iter().all(|measured| measured.fresh);
-                if self.state == State::Identified && self.torque_wanted && all_fresh {
-                    self.start_holding();
-                    return None;
-                }
-                self.next_check(now)
-            }
-            Step::LowerLimit => {
-                self.step = Step::SwitchOn { confirm_from: 0, tries: 0 };
-                Some(TorqueOrder::Limit(LEAST_TORQUE))
-            }
-            Step::SwitchOn { confirm_from: joint, tries } => {
-                self.step = Step::ConfirmOn { joint, tries };
-                Some(TorqueOrder::On)
-            }
-            Step::ConfirmOn { joint, .. } if joint < joints => Some(TorqueOrder::ReadBack(joint)),
-            Step::ConfirmOn { .. } => {
-                self.step = Step::RaiseLimit { since: now };
-                None
-            }
-            Step::RaiseLimit { since } => Some(self.raise_limit(now, since, source)),
-            Step::SwitchOff { confirm_from: joint, tries } => {
-                self.step = Step::ConfirmOff { joint, tries };
-                Some(TorqueOrder::Off)
-            }
-            Step::ConfirmOff { joint, .. } if joint < joints => Some(TorqueOrder::ReadBack(joint)),
-            Step::ConfirmOff { .. } => {
-                self.step = Step::None;
-                if let Some(joint) = self.stuck {
-                    self.enter(State::Faulted, Cause::TorqueStuck(joint));
-                } else if self.state == State::Releasing {
-                    self.enter(State::Identified, Cause::TorqueOffConfirmed);
-                }
-                None
-            }
+        let all_fresh = self.measured.iter().all(|measured| measured.fresh);
+        if self.state == State::Identified && self.torque_wanted && self.torque.is_settled() && all_fresh {
+            self.start_holding();
+            return None;
         }
+        let (order, news) = self.torque.next_order(now);
+        self.on_news(news, source);
+        order
     }
 
     fn start_holding(&mut self) {
         for (joint, measured) in self.measured.iter().enumerate() {
-            let Standing { torque, goal } = self.standing[joint];
-            // A joint that sags below the goal it holds must not be lowered by every start.
-            let keeps_goal = torque && (goal - measured.position).abs() <= SAG_ALLOWANCE;
-            let position = if keeps_goal { goal } else { measured.position };
+            let position = self.torque.holding_position(joint, measured.position);
             self.commands[joint] = position;
             self.limiters[joint].reset(position);
         }
-        (self.torque, self.suspect, self.seems_limp) = (true, None, None);
-        self.step = Step::LowerLimit;
+        self.torque.switch_on();
         self.enter(State::Energizing, Cause::TorqueAsked);
     }
 
-    fn raise_limit(&mut self, now: Time, since: Time, source: &mut dyn ReferenceSource) -> TorqueOrder {
-        let ramp = self.policy.torque_ramp.as_secs_f64();
-        let done = if ramp <= 0.0 { 1.0 } else { (now.secs_since(since) / ramp).clamp(0.0, 1.0) };
-        if done == 1.0 {
-            self.step = Step::None;
-            source.hold_at(&self.commands);
-            self.enter(State::Holding, Cause::TorqueConfirmed);
+    fn on_news(&mut self, news: Option<TorqueNews>, source: &mut dyn ReferenceSource) {
+        match news {
+            None => {}
+            Some(TorqueNews::Confirmed) => {
+                source.hold_at(&self.commands);
+                self.enter(State::Holding, Cause::TorqueConfirmed);
+            }
+            Some(TorqueNews::Refused(joint)) => self.latch_released(source, Cause::TorqueRefused(joint)),
+            Some(TorqueNews::Lost(joint)) => self.latch(source, State::Faulted, Cause::TorqueLost(joint)),
+            Some(TorqueNews::Stuck(joint)) => self.enter(State::Faulted, Cause::TorqueStuck(joint)),
+            Some(TorqueNews::LetGo) if self.state == State::Releasing => {
+                self.enter(State::Identified, Cause::TorqueOffConfirmed);
+            }
+            Some(TorqueNews::LetGo) => {}
         }
-        TorqueOrder::Limit(LEAST_TORQUE + (1.0 - LEAST_TORQUE) * done)
     }
 
     fn note_motion(&mut self, commanded: bool) {

@@ -1,5 +1,6 @@
 //! The arm on simulated time, with servos that can be silent, stubborn or limp.
 
+use super::super::torque::LEAST_TORQUE;
 use super::*;
 use crate::trajectory::limits::RawLimits;
 
@@ -167,7 +168,7 @@ fn a_servo_that_takes_no_torque_is_named_and_the_others_let_go() {
     bench.run(200);
     assert_eq!(bench.core.state(), State::Faulted);
     assert!(bench.transitions().contains(&(State::Faulted, Cause::TorqueRefused(0))));
-    assert!(!bench.core.has_torque());
+    assert!(!bench.core.torque().is_on());
 }
 
 #[test]
@@ -205,7 +206,7 @@ fn silence_degrades_then_faults_and_only_a_reset_leads_out() {
     assert_eq!(bench.transitions(), [(State::Degraded, Cause::ServoSilent(1))]);
     bench.run(10);
     assert_eq!(bench.transitions(), [(State::Faulted, Cause::ServoLost(1))]);
-    assert!(bench.core.has_torque(), "the policy is to hold");
+    assert!(bench.core.torque().is_on(), "the policy is to hold");
     assert!(bench.ask(ArmRequest::Reset).is_err(), "not while a servo is silent");
     bench.silent = [false; 2];
     bench.run(1);
@@ -246,7 +247,7 @@ fn with_the_policy_to_release_a_stop_lets_go_and_torque_must_be_asked_for_again(
     let mut bench = Bench::holding(TorquePolicy::Release);
     bench.ask(ArmRequest::EmergencyStop).unwrap();
     bench.run(5);
-    assert!(!bench.servos[0].torque && !bench.core.has_torque());
+    assert!(!bench.servos[0].torque && !bench.core.torque().is_on());
     bench.ask(ArmRequest::Reset).unwrap();
     bench.run(100);
     assert_eq!(bench.core.state(), State::Identified);
@@ -288,11 +289,11 @@ fn a_servo_that_does_not_let_go_is_named_and_the_arm_is_not_said_to_be_free() {
     bench.ask(ArmRequest::TorqueOff).unwrap();
     bench.run(300);
     assert!(bench.transitions().contains(&(State::Faulted, Cause::TorqueStuck(1))));
-    assert!(bench.core.may_hold());
+    assert!(bench.core.torque().may_hold());
     bench.stubborn = false;
     bench.ask(ArmRequest::TorqueOff).unwrap();
     bench.run(20);
-    assert!(!bench.core.may_hold() && bench.servos.iter().all(|servo| !servo.torque));
+    assert!(!bench.core.torque().may_hold() && bench.servos.iter().all(|servo| !servo.torque));
 }
 
 #[test]
@@ -335,4 +336,23 @@ fn an_arm_that_was_let_go_and_moved_a_little_is_held_where_it_is() {
     bench.ask(ArmRequest::TorqueOn).unwrap();
     bench.run(60);
     assert_eq!((bench.core.state(), bench.core.commands()), (State::Holding, &[0.3, -0.35][..]));
+}
+
+#[test]
+fn an_emergency_stop_outlasts_a_lost_port() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.ask(ArmRequest::EmergencyStop).unwrap();
+    bench.core.on_disconnected(&mut bench.source);
+    bench.core.on_connected(&bench.servos);
+    assert_eq!(bench.core.state(), State::EmergencyStop);
+    assert!(bench.ask(ArmRequest::TorqueOn).is_err());
+}
+
+#[test]
+fn an_emergency_stop_of_a_lost_arm_counts_when_it_is_back() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.core.on_disconnected(&mut bench.source);
+    assert!(bench.ask(ArmRequest::EmergencyStop).is_err());
+    bench.core.on_connected(&bench.servos);
+    assert_eq!(bench.core.state(), State::EmergencyStop);
 }

@@ -18,7 +18,8 @@ use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
 use super::snapshot::Snapshot;
 use crate::config::hardware::{HardwareConfig, TorquePolicy};
-use crate::control::arm::{ArmCore, ArmPolicy, Orders, TorqueOrder};
+use crate::control::arm::{ArmCore, ArmPolicy, Orders};
+use crate::control::torque::TorqueOrder;
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -249,7 +250,7 @@ impl ControlLoop {
         (snapshot.due, snapshot.began, snapshot.ended) = (due, began, clock::now());
         let elapsed = snapshot.ended.secs_since(started);
         snapshot.bus_utilisation = if elapsed <= 0.0 { 0.0 } else { self.wire_time.as_secs_f64() / elapsed };
-        (snapshot.state, snapshot.torque) = (self.core.state(), self.core.may_hold());
+        (snapshot.state, snapshot.torque) = (self.core.state(), self.core.torque().may_hold());
         for (index, joint) in snapshot.joints_mut().iter_mut().enumerate() {
             joint.command = self.core.commands()[index];
             joint.command_velocity = self.core.command_velocity(index);
@@ -281,7 +282,7 @@ impl ControlLoop {
     }
 
     fn is_at_rest(&self) -> bool {
-        !self.core.has_torque()
+        !self.core.torque().is_on()
             || (0..self.setup.joints.len()).all(|joint| self.core.command_velocity(joint) == 0.0)
     }
 

@@ -10,7 +10,8 @@ use super::link::{self, OpenError};
 use super::sightings::Sightings;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{HardwareConfig, ServoConfig};
-use crate::control::arm::{MeasuredJoint, Standing, TorqueOrder};
+use crate::control::arm::MeasuredJoint;
+use crate::control::torque::{Standing, TorqueOrder};
 use crate::protocol::feetech::packet::{Frame, Id, OVERHEAD, PacketError};
 use crate::protocol::feetech::registers::{
     GOAL_BLOCK, GOAL_POSITION, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, TORQUE_ENABLE, TORQUE_LIMIT,
