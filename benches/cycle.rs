@@ -162,7 +162,7 @@ fn pure(lasts: Duration) -> Json {
             Some(MeasuredJoint { stamp: now, fresh: true, position, velocity: 0.0 })
         });
         let orders = core.tick(now, measured, follower);
-        if let Some(TorqueOrder::ReadBack(joint)) = orders.torque {
+        if let Some(joint) = orders.torque.and_then(TorqueOrder::joint) {
             let said = Standing { torque: true, goal: core.commands()[joint] };
             core.on_read_back(joint, Some(said), 0.01, follower);
         }

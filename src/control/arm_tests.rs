@@ -104,7 +104,7 @@ impl Bench {
             Some(TorqueOrder::Limit(part)) => self.torque_limit = part,
             Some(TorqueOrder::On) => self.servos.iter_mut().for_each(|servo| servo.torque = !self.stubborn),
             Some(TorqueOrder::Off) => self.servos.iter_mut().for_each(|servo| servo.torque &= self.stubborn),
-            Some(TorqueOrder::ReadBack(joint)) => {
+            Some(TorqueOrder::ReadBack(joint) | TorqueOrder::Check(joint)) => {
                 let said = (!self.silent[joint]).then_some(self.servos[joint]);
                 self.core.on_read_back(joint, said, TOLERANCE, &mut self.source);
             }

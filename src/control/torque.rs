@@ -30,8 +30,20 @@ pub enum TorqueOrder {
     On,
     /// Switch every servo's torque off.
     Off,
-    /// Read back this joint's torque and goal.
+    /// Read back this joint's torque and goal; the next step waits for it.
     ReadBack(usize),
+    /// The same, if the cycle has time for it.
+    Check(usize),
+}
+
+impl TorqueOrder {
+    /// The joint that is read back, if one is.
+    pub fn joint(self) -> Option<usize> {
+        match self {
+            Self::ReadBack(joint) | Self::Check(joint) => Some(joint),
+            Self::Limit(_) | Self::On | Self::Off => None,
+        }
+    }
 }
 
 /// What became clear about torque.
@@ -233,7 +245,9 @@ impl Torque {
                     self.step = Step::SwitchOff { confirm_from: joint, tries: tries + 1 };
                     return None;
                 }
-                self.stuck = if let_go { self.stuck } else { Some(joint) };
+                if !let_go {
+                    self.stuck.get_or_insert(joint);
+                }
                 self.step = Step::ConfirmOff { joint: joint + 1, tries: 0 };
             }
             _ => {}
@@ -265,7 +279,7 @@ impl Torque {
             watch.joint = (watch.joint + 1) % self.standing.len().max(1);
             watch.joint
         });
-        Some(TorqueOrder::ReadBack(joint))
+        Some(TorqueOrder::Check(joint))
     }
 
     /// A servo whose supply broke down is back soon, and limp, as if nothing had happened.

@@ -1,5 +1,7 @@
 //! The one clock of the bus: monotonic, and never set.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
 use rustix::time::{Timespec, clock_gettime};
 
@@ -12,10 +14,35 @@ pub fn now() -> Time {
     of(clock_gettime(ClockId::Monotonic))
 }
 
-/// What the wall clock says, in nanoseconds since 1970; for stamps only.
-pub fn wall_nanos() -> i64 {
-    of(clock_gettime(ClockId::Realtime)).0
+/// What the wall clock says at `time`, in nanoseconds since 1970; for stamps only.
+///
+/// Both clocks run alike, so the same instant gives the same answer until somebody sets the wall clock.
+pub fn wall_nanos_at(time: Time) -> i64 {
+    time.0 + wall_offset()
 }
+
+/// The instant at which the wall clock says `nanos` since 1970.
+pub fn at_wall_nanos(nanos: i64) -> Time {
+    Time(nanos - wall_offset())
+}
+
+/// What the wall clock is ahead, as it was measured when it was set last.
+fn wall_offset() -> i64 {
+    static KEPT: AtomicI64 = AtomicI64::new(0);
+    let before = now().0;
+    let wall = of(clock_gettime(ClockId::Realtime)).0;
+    let measured = wall - (before + now().0) / 2;
+    let kept = KEPT.load(Ordering::Relaxed);
+    // Reading two clocks takes time, more so where the thread is interrupted in between.
+    if (measured - kept).abs() < SET_CLOCK {
+        return kept;
+    }
+    KEPT.store(measured, Ordering::Relaxed);
+    measured
+}
+
+/// A smaller difference is the measurement's own.
+const SET_CLOCK: i64 = 5_000_000;
 
 /// Sleeps until `wake`; returns at once where that is over, early where a signal comes.
 pub fn sleep_until(wake: Time) {

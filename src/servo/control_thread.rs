@@ -19,7 +19,6 @@ use super::realtime;
 use super::snapshot::Snapshot;
 use crate::config::hardware::{HardwareConfig, TorquePolicy};
 use crate::control::arm::{ArmCore, ArmPolicy, Orders};
-use crate::control::torque::TorqueOrder;
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -179,7 +178,7 @@ impl ControlLoop {
         }
         let Some(order) = orders.torque else { return Ok(()) };
         let said = bus.obey(order, latest)?;
-        if let TorqueOrder::ReadBack(joint) = order {
+        if let Some(joint) = order.joint() {
             self.core.on_read_back(joint, said, bus.resolution(joint), self.commander.source());
         }
         Ok(())

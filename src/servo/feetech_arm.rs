@@ -191,7 +191,9 @@ impl FeetechArm {
     /// Where the wire is lost.
     pub fn obey(&mut self, order: TorqueOrder, latest: Time) -> Result<Option<Standing>, LinkLost> {
         let frame = match order {
-            TorqueOrder::ReadBack(joint) => return self.read_back(joint, latest),
+            // On the way to torque or away from it a late cycle does no harm, a wrong answer does.
+            TorqueOrder::ReadBack(joint) => return self.read_back(joint, Time(i64::MAX)),
+            TorqueOrder::Check(joint) => return self.read_back(joint, latest),
             TorqueOrder::On => self.write_same(1),
             TorqueOrder::Off => self.write_same(0),
             TorqueOrder::Limit(part) => {

@@ -187,7 +187,7 @@ impl Demo {
         let goal = self.script.goal(step);
         let duration = goal.trajectory.points.last().map_or(0.0, |point| secs_of(&point.time_from_start));
         let start = time_of(&goal.trajectory.header.stamp).unwrap_or_else(clock::now);
-        let sent_unix_nanos = clock::wall_nanos();
+        let sent_unix_nanos = clock::wall_nanos_at(clock::now());
         let refused = |error| anyhow!("goal `{}` was not taken: {error}", step.name);
         let sent = self.client.send_goal_request(goal).map_err(refused)?;
         let (_handle, result, feedback) = sent.await.map_err(refused)?;
