@@ -1,7 +1,7 @@
 //! Which of the positions that a servo tells are to be believed.
 //!
 //! No joint jumps. A byte of checksum lets one garbled answer in 256 pass, and an answer under a wrong id looks good;
-//! so a position that the joint cannot have come to counts only once it is told again when asked again.
+//! so a position that the joint cannot have come to counts only once it is told again and again when asked again.
 
 use std::time::Duration;
 
@@ -15,6 +15,8 @@ pub(super) struct Sightings {
     doubted: Option<(Time, f64)>,
     /// Told in answer to the present question, which may bring more than one answer.
     newly_doubted: Option<(Time, f64)>,
+    /// How many questions in a row have confirmed what was doubted.
+    confirmed: u32,
 }
 
 /// An older position says nothing of the present one.
@@ -23,6 +25,8 @@ const SIGHT_LASTS: Duration = Duration::from_millis(250);
 const PUSHED: f64 = 2.0;
 /// and be so much farther (rad).
 const SIGHT_SLACK: f64 = 0.05;
+/// A jump must be confirmed so often; a first position, with which nothing disagrees, once.
+const CONFIRMATIONS_OF_A_JUMP: u32 = 4;
 
 impl Sightings {
     /// Another question goes out.
@@ -32,17 +36,23 @@ impl Sightings {
 
     /// Whether a position is to be believed.
     pub(super) fn confirm(&mut self, now: Time, position: f64, max_velocity: f64) -> bool {
-        let is_near = |(then, before): (Time, f64)| {
-            let elapsed = now.saturating_since(then);
-            let reach = SIGHT_SLACK + PUSHED * max_velocity * elapsed.as_secs_f64();
-            elapsed <= SIGHT_LASTS && (position - before).abs() <= reach
+        let elapsed_since = |(then, _): (Time, f64)| now.saturating_since(then);
+        let is_near = |before: (Time, f64)| {
+            let reach = SIGHT_SLACK + PUSHED * max_velocity * elapsed_since(before).as_secs_f64();
+            elapsed_since(before) <= SIGHT_LASTS && (position - before.1).abs() <= reach
         };
-        let is_believed = self.believed.is_some_and(is_near) || self.doubted.is_some_and(is_near);
+        let is_jump = self.believed.is_some_and(|before| elapsed_since(before) <= SIGHT_LASTS);
+        let enough = if is_jump { CONFIRMATIONS_OF_A_JUMP } else { 1 };
+        let confirmed = match self.doubted.is_some_and(is_near) {
+            true => self.confirmed + u32::from(self.newly_doubted.is_none()),
+            false => 0,
+        };
         let sighting = Some((now, position));
+        let is_believed = self.believed.is_some_and(is_near) || enough <= confirmed;
         *self = if is_believed {
             Self { believed: sighting, ..Self::default() }
         } else {
-            Self { newly_doubted: sighting, ..*self }
+            Self { newly_doubted: sighting, confirmed, ..*self }
         };
         is_believed
     }
@@ -66,7 +76,8 @@ mod tests {
         assert!(!sees(1.0), "nothing is known before");
         assert!(sees(1.0) && sees(1.02));
         assert!(!sees(2.0) && sees(1.04), "one wrong answer does not count");
-        assert!(!sees(2.0) && sees(2.0) && sees(2.02), "a joint that was put elsewhere is followed");
+        assert!((0..4).all(|_| !sees(2.0)), "nor do a few");
+        assert!(sees(2.0) && sees(2.02), "a joint that was put elsewhere is followed");
     }
 
     #[test]
