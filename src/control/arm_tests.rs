@@ -288,7 +288,7 @@ fn a_servo_that_does_not_let_go_is_named_and_the_arm_is_not_said_to_be_free() {
     bench.transitions();
     bench.ask(ArmRequest::TorqueOff).unwrap();
     bench.run(300);
-    assert!(bench.transitions().contains(&(State::Faulted, Cause::TorqueStuck(1))));
+    assert!(bench.transitions().contains(&(State::Faulted, Cause::TorqueStuck(0))));
     assert!(bench.core.torque().may_hold());
     bench.stubborn = false;
     bench.ask(ArmRequest::TorqueOff).unwrap();
