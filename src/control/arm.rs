@@ -35,6 +35,13 @@ pub enum Reference {
     Hold,
     /// Be at this position (rad or m) at the end of the tick.
     Follow(f64),
+    /// Be at this position (rad or m) at the end of the tick, moving at this velocity (rad/s or m/s).
+    Track {
+        /// Where to be.
+        position: f64,
+        /// How fast.
+        velocity: f64,
+    },
 }
 
 /// Where references come from: a trajectory, or commands from another process.
@@ -393,6 +400,7 @@ impl ArmCore {
         {
             *command = match reference {
                 Reference::Follow(position) if moves => limiter.follow(*position),
+                Reference::Track { position, velocity } if moves => limiter.track(*position, *velocity),
                 _ => limiter.brake(),
             };
         }

@@ -73,7 +73,7 @@ impl Bench {
             self.follower.step(self.now, &measured, &mut reference);
             self.references.push(reference.map(|reference| match reference {
                 Reference::Follow(position) => position,
-                Reference::Hold => f64::NAN,
+                Reference::Hold | Reference::Track { .. } => f64::NAN,
             }));
             self.now = self.now.plus_secs(PERIOD);
         }

@@ -54,12 +54,19 @@ impl Limiter {
     ///
     /// A target that is not a finite number is no target: the joint brakes.
     pub fn follow(&mut self, target: f64) -> f64 {
-        if !target.is_finite() {
+        let velocity = self.last_target.map_or(0.0, |last| (target - last) / self.period_secs);
+        self.track(target, velocity)
+    }
+
+    /// The next command on the way to `target`, which moves at `target_velocity`.
+    ///
+    /// Where one of them is not a finite number there is no target: the joint brakes.
+    pub fn track(&mut self, target: f64, target_velocity: f64) -> f64 {
+        if !(target.is_finite() && target_velocity.is_finite()) {
             return self.brake();
         }
         let speed = self.limits.max_velocity();
-        let target_velocity =
-            self.last_target.map_or(0.0, |last| (target - last) / self.period_secs).clamp(-speed, speed);
+        let target_velocity = target_velocity.clamp(-speed, speed);
         self.last_target = Some(target);
         // How far the joint is behind, seen from a frame that moves along with the target.
         let behind = target - self.position - target_velocity * self.period_secs;
@@ -141,13 +148,17 @@ mod tests {
     proptest! {
         #[test]
         fn no_sequence_of_targets_leads_outside_the_limits(
-            targets in prop::collection::vec((hostile_number(), 1_usize..120, any::<bool>()), 1..20),
+            targets in prop::collection::vec((hostile_number(), hostile_number(), 1_usize..120, 0..3), 1..20),
         ) {
             let mut limiter = limiter();
             let mut commands = vec![0.0, 0.0];
-            for (target, ticks, brakes) in targets {
+            for (target, velocity, ticks, how) in targets {
                 for _ in 0..ticks {
-                    commands.push(if brakes { limiter.brake() } else { limiter.follow(target) });
+                    commands.push(match how {
+                        0 => limiter.brake(),
+                        1 => limiter.follow(target),
+                        _ => limiter.track(target, velocity),
+                    });
                 }
             }
             assert_within_limits(&commands);

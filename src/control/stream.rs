@@ -1,6 +1,8 @@
 //! References that come from outside, one after the other, such as `joint_commands`.
 //!
 //! Only the newest counts. Once they stop coming the arm brakes and holds; no command is ever repeated as if new.
+//! A command that says how fast its joints move is taken a little further while the next one is late, so that two
+//! processes which are not in step do not make the arm jerk.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use std::time::Duration;
@@ -16,29 +18,57 @@ pub struct JointCommand {
     pub received: Time,
     /// For each joint its position (rad or m); NaN where the command says nothing of a joint.
     pub positions: [f64; MAX_JOINTS],
+    /// For each joint its velocity (rad/s or m/s); NaN where the command does not say.
+    pub velocities: [f64; MAX_JOINTS],
 }
+
+/// For so many ticks a moving command is taken further.
+const LONGEST_DELAY_TICKS: u32 = 2;
 
 /// Follows the newest command of a stream.
 #[derive(Clone, Debug)]
 pub struct CommandStream {
+    period_secs: f64,
     timeout: Duration,
     /// Farther than this from the held position, a joint's command is not obeyed yet (rad).
     guard: f64,
     newest: Option<JointCommand>,
+    /// How many ticks the newest command has been used already.
+    ticks_used: u32,
     /// Whether the stream still has to come near the position that each joint has held since torque came on.
     guarded: [bool; MAX_JOINTS],
     held: [f64; MAX_JOINTS],
 }
 
 impl CommandStream {
-    /// A stream whose commands count for `timeout`; after a start they must begin within `guard` of the arm.
-    pub fn new(timeout: Duration, guard: f64) -> Self {
-        Self { timeout, guard, newest: None, guarded: [true; MAX_JOINTS], held: [0.0; MAX_JOINTS] }
+    /// A stream that is looked at every `period_secs`, whose commands count for `timeout`, and which must begin within
+    /// `guard` of the arm after a start.
+    pub fn new(period_secs: f64, timeout: Duration, guard: f64) -> Self {
+        Self {
+            period_secs,
+            timeout,
+            guard,
+            newest: None,
+            ticks_used: 0,
+            guarded: [true; MAX_JOINTS],
+            held: [0.0; MAX_JOINTS],
+        }
     }
 
     /// Takes a command; an older one is forgotten.
     pub fn push(&mut self, command: JointCommand) {
         self.newest = Some(command);
+        self.ticks_used = 0;
+    }
+
+    /// Where the command of a joint leads by now.
+    fn reference(&self, position: f64, velocity: f64) -> Reference {
+        if !velocity.is_finite() {
+            return Reference::Follow(position);
+        }
+        let late_secs = f64::from(self.ticks_used.min(LONGEST_DELAY_TICKS)) * self.period_secs;
+        let velocity_now = if self.ticks_used <= LONGEST_DELAY_TICKS { velocity } else { 0.0 };
+        Reference::Track { position: position + velocity * late_secs, velocity: velocity_now }
     }
 }
 
@@ -54,9 +84,10 @@ impl ReferenceSource for CommandStream {
             let is_near = (wanted - self.held[joint]).abs() <= self.guard;
             self.guarded[joint] &= !is_near;
             if wanted.is_finite() && !self.guarded[joint] {
-                *reference = Reference::Follow(wanted);
+                *reference = self.reference(wanted, command.velocities[joint]);
             }
         }
+        self.ticks_used = self.ticks_used.saturating_add(1);
         true
     }
 
@@ -78,7 +109,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_millis(100);
 
     fn stream() -> CommandStream {
-        let mut stream = CommandStream::new(TIMEOUT, 0.2);
+        let mut stream = CommandStream::new(0.01, TIMEOUT, 0.2);
         stream.hold_at(&[0.0, 1.0]);
         stream
     }
@@ -86,7 +117,7 @@ mod tests {
     fn command(received: Time, first: f64, second: f64) -> JointCommand {
         let mut positions = [f64::NAN; MAX_JOINTS];
         positions[..2].copy_from_slice(&[first, second]);
-        JointCommand { received, positions }
+        JointCommand { received, positions, velocities: [f64::NAN; MAX_JOINTS] }
     }
 
     fn step(stream: &mut CommandStream, now: Time) -> (bool, [Reference; 2]) {
@@ -114,5 +145,21 @@ mod tests {
         assert_eq!(step(&mut stream, Time(1)).1[0], Reference::Follow(0.15));
         stream.push(command(Time(2), 0.5, 1.1));
         assert_eq!(step(&mut stream, Time(2)).1[0], Reference::Follow(0.5));
+    }
+
+    #[test]
+    fn a_command_that_says_its_velocity_is_taken_further_for_a_moment() {
+        let mut stream = stream();
+        let mut moving = command(Time(0), 0.1, f64::NAN);
+        moving.velocities[0] = 2.0;
+        stream.push(moving);
+        let mut positions = Vec::new();
+        for _ in 0..5 {
+            if let Reference::Track { position, velocity } = step(&mut stream, Time(0)).1[0] {
+                positions.push((position, velocity));
+            }
+        }
+        let (end, rest) = (0.1 + 2.0 * 0.02, (0.1 + 2.0 * 0.02, 0.0));
+        assert_eq!(positions, [(0.1, 2.0), (0.1 + 2.0 * 0.01, 2.0), (end, 2.0), rest, rest]);
     }
 }

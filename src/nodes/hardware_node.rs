@@ -5,12 +5,13 @@ use futures::StreamExt as _;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::{Context, QosProfile};
 
-use super::messages::command_positions;
+use super::messages::joint_command;
 use super::ros::{self, NodeBuilder};
 use super::running_arm::RunningArm;
 use super::{hardware, parameters};
 use crate::config::Part;
-use crate::control::stream::{CommandStream, JointCommand};
+use crate::config::hardware::HardwareConfig;
+use crate::control::stream::CommandStream;
 use crate::servo::clock;
 use crate::servo::ports::{StreamCommander, ports};
 use crate::servo::setup::{arm_setup, robot_model};
@@ -26,7 +27,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let joints = setup.joints.clone();
 
     let (thread_ports, arm_ports, requests) = ports();
-    let stream = CommandStream::new(config.hardware.command_timeout, config.hardware.command_guard_rad);
+    let HardwareConfig { command_timeout, command_guard_rad, .. } = config.hardware;
+    let stream = CommandStream::new(setup.period.as_secs_f64(), command_timeout, command_guard_rad);
     let (commander, mut commands) = StreamCommander::new(stream);
     let (publisher, mut services) = hardware::offer(&mut builder.node, &joints, &config.hardware, requests)?;
     let mut messages = builder
@@ -47,9 +49,9 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 break;
             }
             event = arm.next_event() => services.note(&event),
-            Some(message) = messages.next() => match command_positions(&message, &joints) {
+            Some(message) = messages.next() => match joint_command(&message, &joints, clock::now()) {
                 // Only a thread that does not turn leaves the queue full, and it obeys nothing.
-                Ok(positions) => drop(commands.push(JointCommand { received: clock::now(), positions })),
+                Ok(command) => drop(commands.push(command)),
                 Err(problem) => tracing::warn!("joint_commands: a command was not obeyed: {problem}"),
             },
             () = services.serve() => {}

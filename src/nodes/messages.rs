@@ -9,6 +9,7 @@ use r2r::trajectory_msgs::msg::{JointTrajectory, JointTrajectoryPoint};
 use crate::config::arm::MAX_JOINTS;
 use crate::config::controller::{ControllerConfig, JointTolerance};
 use crate::control::follower::Tolerances;
+use crate::control::stream::JointCommand;
 use crate::servo::clock;
 use crate::trajectory::refusal::Refusal;
 use crate::trajectory::waypoints::{Point, Waypoints};
@@ -122,28 +123,34 @@ fn merged(asked: &ToleranceMessage, configured: f64) -> Result<f64, Refusal> {
     }
 }
 
-/// The positions of a command for the arm's joints, NaN for those that it leaves out.
+/// A command for the arm's joints, NaN for those that it leaves out, and for velocities that it does not have.
 ///
 /// # Errors
 /// A sentence that names what is wrong.
-pub fn command_positions(
+pub fn joint_command(
     message: &JointStateMessage,
     joints: &[String],
-) -> Result<[f64; MAX_JOINTS], String> {
-    if message.name.len() != message.position.len() {
-        let (names, positions) = (message.name.len(), message.position.len());
-        return Err(format!("it names {names} joints and has {positions} positions"));
+    received: Time,
+) -> Result<JointCommand, String> {
+    let names = message.name.len();
+    let has_velocities = !message.velocity.is_empty();
+    for (field, length) in [("positions", message.position.len()), ("velocities", message.velocity.len())] {
+        if length != names && (field == "positions" || has_velocities) {
+            return Err(format!("it names {names} joints and has {length} {field}"));
+        }
     }
-    let mut wanted = [f64::NAN; MAX_JOINTS];
-    for (name, &position) in message.name.iter().zip(&message.position) {
+    let nothing = [f64::NAN; MAX_JOINTS];
+    let mut command = JointCommand { received, positions: nothing, velocities: nothing };
+    for (index, (name, &position)) in message.name.iter().zip(&message.position).enumerate() {
         let joint = joints.iter().position(|joint| joint == name);
         let joint = joint.ok_or_else(|| format!("joint `{name}` is not one of {}", joints.join(", ")))?;
         if !position.is_finite() {
             return Err(format!("the position of joint `{name}` is {position}"));
         }
-        wanted[joint] = position;
+        command.positions[joint] = position;
+        command.velocities[joint] = message.velocity.get(index).copied().unwrap_or(f64::NAN);
     }
-    Ok(wanted)
+    Ok(command)
 }
 
 #[cfg(test)]
@@ -174,14 +181,16 @@ mod tests {
             position: position.to_vec(),
             ..JointStateMessage::default()
         };
-        let positions = command_positions(&message(&["b"], &[1.0]), &joints).unwrap();
-        assert!(positions[0].is_nan() && positions[1] == 1.0);
+        let command = joint_command(&message(&["b"], &[1.0]), &joints, Time(0)).unwrap();
+        assert!(
+            command.positions[0].is_nan() && command.positions[1] == 1.0 && command.velocities[1].is_nan()
+        );
         for (names, position, expected) in [
             (&["c"][..], &[1.0][..], "joint `c` is not one of a, b"),
             (&["a"], &[f64::NAN], "the position of joint `a` is NaN"),
             (&["a", "b"], &[1.0], "names 2 joints and has 1 positions"),
         ] {
-            assert_eq!(command_positions(&message(names, position), &joints).unwrap_err(), expected);
+            assert_eq!(joint_command(&message(names, position), &joints, Time(0)).unwrap_err(), expected);
         }
     }
 }

@@ -92,7 +92,7 @@ proptest! {
                     for _ in 0..cycles {
                         let mut positions = [f64::NAN; MAX_JOINTS];
                         positions[..JOINTS].copy_from_slice(&wanted);
-                        commands.push(JointCommand { received: clock::now(), positions }).unwrap();
+                        commands.push(JointCommand { received: clock::now(), positions, velocities: [f64::NAN; MAX_JOINTS] }).unwrap();
                         arm.cycle();
                     }
                 }

@@ -78,7 +78,11 @@ impl Arm {
     ) -> Result<(Self, Producer<JointCommand>), IdentifyError> {
         let setup = setup(emulator.port(), changes);
         let hardware = &setup.hardware;
-        let stream = CommandStream::new(hardware.command_timeout, hardware.command_guard_rad);
+        let stream = CommandStream::new(
+            setup.period.as_secs_f64(),
+            hardware.command_timeout,
+            hardware.command_guard_rad,
+        );
         let (commander, commands) = StreamCommander::new(stream);
         Ok((Self::connect(emulator, setup, Box::new(commander))?, commands))
     }
