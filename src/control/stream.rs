@@ -37,6 +37,8 @@ pub struct CommandStream {
     ticks_used: u32,
     /// Whether the stream still has to come near the position that each joint has held since torque came on.
     guarded: [bool; MAX_JOINTS],
+    /// Whether no motion is possible now.
+    halted: bool,
     held: [f64; MAX_JOINTS],
 }
 
@@ -51,6 +53,7 @@ impl CommandStream {
             newest: None,
             ticks_used: 0,
             guarded: [true; MAX_JOINTS],
+            halted: true,
             held: [0.0; MAX_JOINTS],
         }
     }
@@ -75,7 +78,7 @@ impl CommandStream {
 impl ReferenceSource for CommandStream {
     fn step(&mut self, now: Time, _measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool {
         let fresh = self.newest.filter(|command| now.saturating_since(command.received) <= self.timeout);
-        let Some(command) = fresh else {
+        let Some(command) = fresh.filter(|_| !self.halted) else {
             self.newest = None;
             return false;
         };
@@ -92,13 +95,13 @@ impl ReferenceSource for CommandStream {
     }
 
     fn hold_at(&mut self, positions: &[f64]) {
-        self.newest = None;
+        (self.newest, self.halted) = (None, false);
         self.guarded = [true; MAX_JOINTS];
         self.held[..positions.len()].copy_from_slice(positions);
     }
 
     fn halt(&mut self, _why: &'static str) {
-        self.newest = None;
+        (self.newest, self.halted) = (None, true);
     }
 }
 
@@ -134,6 +137,17 @@ mod tests {
         let late = Time(1) + TIMEOUT;
         assert_eq!(step(&mut stream, late), (false, [Reference::Hold; 2]));
         assert_eq!(step(&mut stream, Time(0)), (false, [Reference::Hold; 2]));
+    }
+
+    #[test]
+    fn a_stream_that_goes_on_after_a_halt_is_not_obeyed() {
+        let mut stream = stream();
+        stream.halt("the node stops");
+        stream.push(command(Time(0), 0.1, 1.0));
+        assert_eq!(step(&mut stream, Time(0)), (false, [Reference::Hold; 2]));
+        stream.hold_at(&[0.0, 1.0]);
+        stream.push(command(Time(0), 0.1, 1.0));
+        assert!(step(&mut stream, Time(0)).0);
     }
 
     #[test]
