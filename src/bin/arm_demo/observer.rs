@@ -138,6 +138,11 @@ impl Observer {
         self.value(part, key).and_then(|value| value.parse().ok()).unwrap_or(0.0)
     }
 
+    /// A count of the latest diagnostics; 0 where there is none.
+    pub(crate) fn count(&self, part: &str, key: &str) -> u64 {
+        self.value(part, key).and_then(|value| value.parse().ok()).unwrap_or(0)
+    }
+
     /// Percentiles of the latest diagnostics.
     pub(crate) fn percentiles(&self, key: &str) -> Percentiles {
         let at = |quantile: &str| self.number("arm", &format!("{key}.{quantile}"));
