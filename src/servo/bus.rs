@@ -241,6 +241,7 @@ impl Bus {
             Wait::Until(latest) => (by_then + SCHEDULING_MARGIN).min(latest),
             Wait::Patiently => by_then + PATIENT_MARGIN,
         };
+        let all_said = self.wire_free + self.wire_time(replies * (OVERHEAD + len));
         let mut echo = if self.echo { request.as_bytes() } else { &[] };
         let mut buffer = [0; Decoder::ROOM];
         let mut late_reads = 0;
@@ -259,6 +260,11 @@ impl Bus {
             if 0 < late_reads && (count == 0 || LATE_READS < late_reads) {
                 self.take_what_hides(at, &mut take);
                 return Ok(());
+            }
+            if !fresh.is_empty() {
+                // What is missing takes its time on the wire; to be woken for each answer is of no use.
+                let rest = self.wire_time(missing * (OVERHEAD + len));
+                clock::sleep_until((at + rest).min(all_said).min(deadline));
             }
         }
     }
