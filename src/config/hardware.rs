@@ -70,6 +70,8 @@ pub struct RealtimeConfig {
     pub lock_memory: bool,
     /// The processors that the thread may use; empty for all.
     pub cpu_affinity: Vec<usize>,
+    /// How long around the moment when answers are due the thread watches the wire instead of sleeping.
+    pub busy_wait: Duration,
 }
 
 impl HardwareConfig {
@@ -233,6 +235,13 @@ fn realtime(d: &mut Declaration<'_>) -> RealtimeConfig {
         fifo_priority: Some(integer(priority)).filter(|priority| 0 < *priority),
         lock_memory: d.or("realtime.lock_memory", false, "Whether all memory is locked into RAM."),
         cpu_affinity: affinity.into_iter().filter_map(|cpu| usize::try_from(cpu).ok()).collect(),
+        busy_wait: secs(
+            d,
+            "realtime.busy_wait_s",
+            0.0,
+            0.001,
+            "How long around the moment when answers are due the control thread watches the wire instead of sleeping (s).",
+        ),
     }
 }
 

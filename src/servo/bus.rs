@@ -49,6 +49,8 @@ pub struct Timing {
     pub baud_rate_bps: u32,
     /// What the adapter may hold bytes back.
     pub adapter_latency: Duration,
+    /// How long around the moment when answers are due the wire is watched instead of slept on.
+    pub busy_wait: Duration,
 }
 
 /// What went over the bus so far.
@@ -246,7 +248,7 @@ impl Bus {
         let mut buffer = [0; Decoder::ROOM];
         let mut late_reads = 0;
         loop {
-            let count = self.link.receive(deadline, &mut buffer)?;
+            let count = self.receive(all_said, deadline, &mut buffer)?;
             let at = clock::now();
             self.counters.received += count as u64;
             let fresh = without_echo(&buffer[..count], &mut echo);
@@ -264,9 +266,23 @@ impl Bus {
             if !fresh.is_empty() {
                 // What is missing takes its time on the wire; to be woken for each answer is of no use.
                 let rest = self.wire_time(missing * (OVERHEAD + len));
-                clock::sleep_until((at + rest).min(all_said).min(deadline));
+                clock::sleep_until((at + rest).min(all_said).min(deadline) - self.timing.busy_wait);
             }
         }
+    }
+
+    /// What comes until `deadline`; around `due` without sleeping, as waking takes time.
+    fn receive(&mut self, due: Time, deadline: Time, buffer: &mut [u8]) -> Result<usize, LinkLost> {
+        let busy_wait = self.timing.busy_wait;
+        let mut now = clock::now();
+        while due - busy_wait <= now && now < (due + busy_wait).min(deadline) {
+            let count = self.link.receive(now, buffer)?;
+            if 0 < count {
+                return Ok(count);
+            }
+            now = clock::now();
+        }
+        Ok(self.link.receive(deadline, buffer)?)
     }
 
     /// Waits until what was told has come back, or it would be taken for the echo of the next request.

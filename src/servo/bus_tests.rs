@@ -38,7 +38,8 @@ fn bus(echo: bool, answers: &[&[&[u8]]]) -> Bus {
     let script = Script::default();
     let owned = answers.iter().map(|pieces| pieces.iter().map(|piece| piece.to_vec()).collect());
     script.answers.lock().unwrap().extend(owned);
-    let timing = Timing { baud_rate_bps: 1_000_000, adapter_latency: Duration::ZERO };
+    let timing =
+        Timing { baud_rate_bps: 1_000_000, adapter_latency: Duration::ZERO, busy_wait: Duration::ZERO };
     Bus::new(Box::new(script), timing, echo)
 }
 

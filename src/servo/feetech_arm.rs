@@ -120,7 +120,11 @@ impl FeetechArm {
         let ids: Vec<Id> = servos.iter().map(|servo| servo.id).collect();
         let read_all = Frame::sync_read(PRESENT_BLOCK.address, PRESENT_BLOCK.len, &ids)
             .map_err(|cause| IdentifyError::Servo { joint: joints.join(", "), cause: cause.into() })?;
-        let timing = Timing { baud_rate_bps: config.baud_rate_bps, adapter_latency: config.adapter_latency };
+        let timing = Timing {
+            baud_rate_bps: config.baud_rate_bps,
+            adapter_latency: config.adapter_latency,
+            busy_wait: config.realtime.busy_wait,
+        };
         let link = link::open(&config.port, config.baud_rate_bps)?;
         let mut arm = Self {
             bus: Bus::new(link, timing, config.echo),

@@ -58,9 +58,10 @@ impl Emulator {
         let socket =
             config.control.map(|path| ControlSocket::open(path, console.try_clone()?)).transpose()?;
         let (bus, spin) = (Bus::new(config.bus, now()), config.spin);
-        let thread = std::thread::Builder::new()
-            .name("emulator".to_owned())
-            .spawn(move || Line { bus, port, inbox, woken, spin, lost_bytes: 0, started: now() }.run())?;
+        let thread = std::thread::Builder::new().name("emulator".to_owned()).spawn(move || {
+            let (attentive_until, started) = (now(), now());
+            Line { bus, port, inbox, woken, spin, attentive_until, lost_bytes: 0, started }.run();
+        })?;
         Ok(Running { port: name, console, _socket: socket, thread: Some(thread) })
     }
 }
@@ -156,6 +157,8 @@ struct Line {
     inbox: Receiver<Order>,
     woken: UnixStream,
     spin: Duration,
+    /// Until then the host's next bytes are watched for: a wire hears them when they come, not when somebody wakes.
+    attentive_until: Time,
     lost_bytes: u64,
     started: Time,
 }
@@ -163,6 +166,8 @@ struct Line {
 impl Line {
     /// How often the terminal is looked after while nothing happens.
     const IDLE: Duration = Duration::from_millis(200);
+    /// After the last answer the host is watched for as long as so many spins.
+    const ATTENTION: u32 = 3;
 
     fn run(mut self) {
         // Without this the kernel may let each sleep last 50 µs longer. Best effort, as is all timing.
@@ -188,6 +193,9 @@ impl Line {
         self.bus.take_due(now(), out);
         if !out.is_empty() {
             self.lost_bytes += self.port.write(out) as u64;
+            if self.bus.next_due().is_none() {
+                self.attentive_until = now() + Self::ATTENTION * self.spin;
+            }
         }
     }
 
@@ -202,6 +210,7 @@ impl Line {
             return None;
         }
         let until_due = due.map_or(Self::IDLE, |due| due.saturating_since(moment) - self.spin);
+        let until_due = if moment < self.attentive_until { Duration::ZERO } else { until_due };
         let takes_input = self.bus.takes_input(moment);
         let until_input = if takes_input { Self::IDLE } else { Duration::from_millis(1) };
         let timeout = Timespec::try_from(until_due.min(until_input).min(Self::IDLE)).ok()?;
