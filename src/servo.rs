@@ -7,6 +7,7 @@ pub mod clock;
 pub mod control_thread;
 pub mod emulator;
 pub mod feetech_arm;
+pub mod feetech_servo;
 pub mod link;
 pub mod ports;
 pub mod realtime;

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use super::bus::LinkLost;
 use super::clock;
-use super::feetech_arm::{FeetechArm, IdentifyError, JointRating};
+use super::feetech_arm::{FeetechArm, IdentifyError};
+use super::feetech_servo::JointRating;
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
 use super::snapshot::Snapshot;

@@ -6,27 +6,18 @@ use std::time::Duration;
 
 use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing, Wait};
 use super::clock;
+use super::feetech_servo::{JointRating, Servo, standing_of};
 use super::link::{self, OpenError};
-use super::sightings::Sightings;
 use super::snapshot::ServoReport;
-use crate::config::hardware::{HardwareConfig, ServoConfig};
+use crate::config::hardware::HardwareConfig;
 use crate::control::arm::MeasuredJoint;
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::protocol::feetech::packet::{Frame, Id, OVERHEAD, PacketError};
 use crate::protocol::feetech::registers::{
-    GOAL_BLOCK, GOAL_POSITION, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, TORQUE_ENABLE, TORQUE_LIMIT,
+    GOAL_BLOCK, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, TORQUE_ENABLE, TORQUE_LIMIT,
 };
 use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
-use crate::units::{Calibration, Radians, Ticks, Time};
-
-/// Limits of a joint that its servo needs to know.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct JointRating {
-    /// Greatest speed (rad/s); the servo keeps it too.
-    pub max_velocity: f64,
-    /// Torque at full duty (N m); the effort that is reported is the duty times this.
-    pub max_effort: f64,
-}
+use crate::units::Time;
 
 /// Why the servos of an arm cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -76,24 +67,12 @@ pub struct FeetechArm {
     servos: Vec<Servo>,
     read_all: Frame,
     ids: Vec<Id>,
-    reports: Vec<ServoReport>,
-    sightings: Vec<Sightings>,
-}
-
-struct Servo {
-    joint: String,
-    id: Id,
-    config: ServoConfig,
-    rating: JointRating,
-    /// In ticks a second.
-    speed_limit: i32,
 }
 
 /// Registers 40 to 49: torque, the goal block, torque limit.
 const COMMAND_BLOCK_LEN: u8 = TORQUE_LIMIT.address + TORQUE_LIMIT.size - TORQUE_ENABLE.address;
 /// How often a servo is asked before it counts as absent.
 const TRIES: u32 = 3;
-const FULL_TORQUE_PERMILLE: f64 = 1000.0;
 /// What a transaction with a single servo takes besides the wire.
 const SINGLE_TRY_RESERVE: Duration = Duration::from_micros(300);
 /// What it takes to find that a deadline is over.
@@ -115,7 +94,10 @@ impl FeetechArm {
             .iter()
             .zip(&config.servos)
             .zip(ratings)
-            .map(|((joint, servo), rating)| Servo::new(joint, servo, *rating))
+            .map(|((joint, servo), rating)| {
+                Servo::new(joint, servo, *rating)
+                    .map_err(|cause| IdentifyError::Servo { joint: joint.clone(), cause: cause.into() })
+            })
             .collect::<Result<_, _>>()?;
         let ids: Vec<Id> = servos.iter().map(|servo| servo.id).collect();
         let read_all = Frame::sync_read(PRESENT_BLOCK.address, PRESENT_BLOCK.len, &ids)
@@ -130,8 +112,6 @@ impl FeetechArm {
             bus: Bus::new(link, timing, config.echo),
             port: config.port.clone(),
             baud_rate_bps: config.baud_rate_bps,
-            reports: vec![ServoReport::default(); servos.len()],
-            sightings: vec![Sightings::default(); servos.len()],
             servos,
             read_all,
             ids,
@@ -146,28 +126,29 @@ impl FeetechArm {
     /// # Errors
     /// Where the wire is lost.
     pub fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
-        self.reports.iter_mut().for_each(|report| report.fresh = false);
+        self.servos.iter_mut().for_each(Servo::ask);
         let once_more = self.single_try(Telemetry::LEN) + WAKE_UP;
         let room = latest.saturating_since(clock::now());
         let has_room = 2 * self.read_wire_time() + once_more <= room;
         let all_by = if has_room { latest - once_more } else { latest };
-        let (servos, reports, sightings) = (&self.servos, &mut self.reports, &mut self.sightings);
-        sightings.iter_mut().for_each(Sightings::ask);
+        let servos = &mut self.servos;
         let reply_time = self.bus.wire_time(OVERHEAD + Telemetry::LEN);
         self.bus.sync_read(&self.read_all, &self.ids, PRESENT_BLOCK.len, all_by, |status, at| {
-            note(servos, reports, sightings, status.id, status.params, at - reply_time);
+            if let Some(servo) = servos.iter_mut().find(|servo| servo.id == status.id) {
+                servo.hear(status.params, at - reply_time);
+            }
         })?;
         self.read_silent_ones_again(latest)
     }
 
     /// What each servo said last, in the joints' order.
-    pub fn reports(&self) -> &[ServoReport] {
-        &self.reports
+    pub fn reports(&self) -> impl Iterator<Item = &ServoReport> {
+        self.servos.iter().map(|servo| &servo.report)
     }
 
     /// For each joint what its servo said in this cycle.
     pub fn fresh(&self) -> impl Iterator<Item = Option<MeasuredJoint>> {
-        self.reports.iter().map(|report| {
+        self.reports().map(|report| {
             report.fresh.then_some(MeasuredJoint {
                 stamp: report.stamp,
                 fresh: true,
@@ -182,8 +163,11 @@ impl FeetechArm {
     /// # Errors
     /// Where the wire is lost.
     pub fn write_goals(&mut self, positions: &[f64]) -> Result<(), LinkLost> {
-        let goals =
-            self.servos.iter().zip(positions).map(|(servo, &position)| (servo.id, servo.goal(position)));
+        let goals = self
+            .servos
+            .iter()
+            .zip(positions)
+            .filter_map(|(servo, &position)| Some((servo.id, servo.goal(position)?)));
         let frame = Frame::sync_write(GOAL_BLOCK.address, GOAL_BLOCK.len, goals);
         self.tell(frame)
     }
@@ -260,16 +244,16 @@ impl FeetechArm {
     fn read_silent_ones_again(&mut self, latest: Time) -> Result<(), LinkLost> {
         let one_try = self.single_try(Telemetry::LEN);
         for joint in 0..self.servos.len() {
-            if self.reports[joint].fresh || latest < clock::now() + one_try {
+            if self.servos[joint].report.fresh || latest < clock::now() + one_try {
                 continue;
             }
             let (id, reply_time) = (self.ids[joint], self.bus.wire_time(OVERHEAD + Telemetry::LEN));
             let Ok(request) = Frame::read(id, PRESENT_BLOCK.address, PRESENT_BLOCK.len) else { continue };
-            let (servos, reports, sightings) = (&self.servos, &mut self.reports, &mut self.sightings);
-            sightings[joint].ask();
+            let servo = &mut self.servos[joint];
+            servo.ask();
             let answered =
                 self.bus.ask_once(id, &request, Telemetry::LEN, Wait::Until(latest), |data, at| {
-                    note(servos, reports, sightings, id, data, at - reply_time);
+                    servo.hear(data, at - reply_time);
                 });
             if let Err(ServoError::Lost(lost)) = answered {
                 return Err(lost);
@@ -397,79 +381,5 @@ impl FeetechArm {
 
     fn failed(&self, joint: usize, cause: ServoError) -> IdentifyError {
         IdentifyError::Servo { joint: self.servos[joint].joint.clone(), cause }
-    }
-}
-
-impl Servo {
-    fn new(joint: &str, config: &ServoConfig, rating: JointRating) -> Result<Self, IdentifyError> {
-        let id = Id::new(config.id)
-            .map_err(|cause| IdentifyError::Servo { joint: joint.to_owned(), cause: cause.into() })?;
-        let speed = config.calibration.rate_from_rad_s(rating.max_velocity).abs().min(f64::from(i16::MAX));
-        #[expect(clippy::cast_possible_truncation, reason = "at most i16::MAX")]
-        Ok(Self {
-            joint: joint.to_owned(),
-            id,
-            config: config.clone(),
-            rating,
-            speed_limit: speed.ceil() as i32,
-        })
-    }
-
-    /// The goal block for a position (rad). Its speed lets the servo catch up, but not run away.
-    fn goal(&self, position: f64) -> [u8; GoalBlock::LEN] {
-        let most = GOAL_POSITION.range().1;
-        let Ticks(ticks) = self.config.calibration.to_ticks(Radians(position));
-        let block = GoalBlock {
-            position: Ticks(ticks.clamp(-most, most)),
-            speed_ticks_s: self.speed_limit,
-            ..GoalBlock::default()
-        };
-        block.encode().unwrap_or([0; GoalBlock::LEN])
-    }
-
-    fn torque_limit(&self, part: f64) -> [u8; 2] {
-        let permille =
-            (FULL_TORQUE_PERMILLE * self.config.torque_limit * part).clamp(0.0, FULL_TORQUE_PERMILLE);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
-        (permille.round() as u16).to_le_bytes()
-    }
-
-    fn report(&self, telemetry: Telemetry, stamp: Time) -> ServoReport {
-        let calibration = self.config.calibration;
-        ServoReport {
-            fresh: true,
-            stamp,
-            position: calibration.to_radians(telemetry.position).0,
-            velocity: calibration.rate_to_rad_s(f64::from(telemetry.speed_ticks_s)),
-            effort: calibration.sign() * telemetry.load() * self.rating.max_effort,
-            temperature_degc: f64::from(telemetry.temperature_celsius),
-            voltage_v: telemetry.voltage_v(),
-            current_a: telemetry.current_a(),
-            load: calibration.sign() * telemetry.load(),
-            alarms: telemetry.alarms,
-        }
-    }
-}
-
-/// What the registers from [`TORQUE_ENABLE`] on say.
-fn standing_of(calibration: Calibration, data: &[u8]) -> Standing {
-    let at = usize::from(GOAL_POSITION.address - TORQUE_ENABLE.address);
-    let goal = Ticks(GOAL_POSITION.decode_raw(u16::from_le_bytes([data[at], data[at + 1]])));
-    Standing { torque: data[0] == 1, goal: calibration.to_radians(goal).0 }
-}
-
-fn note(
-    servos: &[Servo],
-    reports: &mut [ServoReport],
-    sightings: &mut [Sightings],
-    id: Id,
-    data: &[u8],
-    stamp: Time,
-) {
-    let Some(joint) = servos.iter().position(|servo| servo.id == id) else { return };
-    let Ok(telemetry) = Telemetry::parse(data) else { return };
-    let report = servos[joint].report(telemetry, stamp);
-    if sightings[joint].confirm(stamp, report.position, servos[joint].rating.max_velocity) {
-        reports[joint] = report;
     }
 }

@@ -1,0 +1,119 @@
+//! One Feetech servo and the joint that it moves: what it tells, in the joint's units, and what it is told.
+//!
+//! Knows no bus.
+
+use super::sightings::Sightings;
+use super::snapshot::ServoReport;
+use crate::config::hardware::ServoConfig;
+use crate::control::torque::Standing;
+use crate::protocol::feetech::packet::{Id, PacketError};
+use crate::protocol::feetech::registers::{GOAL_POSITION, TORQUE_ENABLE};
+use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
+use crate::units::{Calibration, Radians, Ticks, Time};
+
+/// Limits of a joint that its servo needs to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JointRating {
+    /// Greatest speed (rad/s); the servo keeps it too.
+    pub max_velocity: f64,
+    /// Torque at full duty (N m); the effort that is reported is the duty times this.
+    pub max_effort: f64,
+}
+
+/// A servo and its joint.
+pub(super) struct Servo {
+    /// The joint's name.
+    pub(super) joint: String,
+    /// The servo's id.
+    pub(super) id: Id,
+    /// What was configured.
+    pub(super) config: ServoConfig,
+    /// What it said last.
+    pub(super) report: ServoReport,
+    rating: JointRating,
+    /// In ticks a second.
+    speed_limit: i32,
+    sightings: Sightings,
+}
+
+const FULL_TORQUE_PERMILLE: f64 = 1000.0;
+
+impl Servo {
+    /// The servo of `joint`, before it was heard.
+    ///
+    /// # Errors
+    /// Where its id is no servo's.
+    pub(super) fn new(joint: &str, config: &ServoConfig, rating: JointRating) -> Result<Self, PacketError> {
+        let id = Id::new(config.id)?;
+        let speed = config.calibration.rate_from_rad_s(rating.max_velocity).abs().min(f64::from(i16::MAX));
+        #[expect(clippy::cast_possible_truncation, reason = "at most i16::MAX")]
+        Ok(Self {
+            joint: joint.to_owned(),
+            id,
+            config: config.clone(),
+            rating,
+            speed_limit: speed.ceil() as i32,
+            report: ServoReport::default(),
+            sightings: Sightings::default(),
+        })
+    }
+
+    /// It is asked where it is; what it said before is old.
+    pub(super) fn ask(&mut self) {
+        self.report.fresh = false;
+        self.sightings.ask();
+    }
+
+    /// It answered with its present block; a position that cannot be is not believed.
+    pub(super) fn hear(&mut self, data: &[u8], stamp: Time) {
+        let Ok(telemetry) = Telemetry::parse(data) else { return };
+        let report = self.reported(telemetry, stamp);
+        if self.sightings.confirm(stamp, report.position, self.rating.max_velocity) {
+            self.report = report;
+        }
+    }
+
+    /// The goal block for a position (rad), `None` where no register holds it. Its speed lets the servo catch up, but
+    /// not run away.
+    pub(super) fn goal(&self, position: f64) -> Option<[u8; GoalBlock::LEN]> {
+        let most = GOAL_POSITION.range().1;
+        let Ticks(ticks) = self.config.calibration.to_ticks(Radians(position));
+        let block = GoalBlock {
+            position: Ticks(ticks.clamp(-most, most)),
+            speed_ticks_s: self.speed_limit,
+            ..GoalBlock::default()
+        };
+        block.encode().ok()
+    }
+
+    /// The torque limit register for a part (0..=1) of the configured limit.
+    pub(super) fn torque_limit(&self, part: f64) -> [u8; 2] {
+        let permille =
+            (FULL_TORQUE_PERMILLE * self.config.torque_limit * part).clamp(0.0, FULL_TORQUE_PERMILLE);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
+        (permille.round() as u16).to_le_bytes()
+    }
+
+    fn reported(&self, telemetry: Telemetry, stamp: Time) -> ServoReport {
+        let calibration = self.config.calibration;
+        ServoReport {
+            fresh: true,
+            stamp,
+            position: calibration.to_radians(telemetry.position).0,
+            velocity: calibration.rate_to_rad_s(f64::from(telemetry.speed_ticks_s)),
+            effort: calibration.sign() * telemetry.load() * self.rating.max_effort,
+            temperature_degc: f64::from(telemetry.temperature_celsius),
+            voltage_v: telemetry.voltage_v(),
+            current_a: telemetry.current_a(),
+            load: calibration.sign() * telemetry.load(),
+            alarms: telemetry.alarms,
+        }
+    }
+}
+
+/// What the registers from [`TORQUE_ENABLE`] on say.
+pub(super) fn standing_of(calibration: Calibration, data: &[u8]) -> Standing {
+    let at = usize::from(GOAL_POSITION.address - TORQUE_ENABLE.address);
+    let goal = Ticks(GOAL_POSITION.decode_raw(u16::from_le_bytes([data[at], data[at + 1]])));
+    Standing { torque: data[0] == 1, goal: calibration.to_radians(goal).0 }
+}
