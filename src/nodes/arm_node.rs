@@ -48,6 +48,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut backlog = VecDeque::new();
     loop {
         tokio::select! {
+            // Events first: a service must not be answered by a state whose cause is not known yet.
+            biased;
             stopped = &mut stop => {
                 stopped?;
                 break;

@@ -44,6 +44,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     tokio::pin!(stop);
     loop {
         tokio::select! {
+            // Events first: a service must not be answered by a state whose cause is not known yet.
+            biased;
             stopped = &mut stop => {
                 stopped?;
                 break;

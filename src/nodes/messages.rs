@@ -188,7 +188,7 @@ mod tests {
         for (names, position, expected) in [
             (&["c"][..], &[1.0][..], "joint `c` is not one of a, b"),
             (&["a"], &[f64::NAN], "the position of joint `a` is NaN"),
-            (&["a", "b"], &[1.0], "names 2 joints and has 1 positions"),
+            (&["a", "b"], &[1.0], "it names 2 joints and has 1 positions"),
         ] {
             assert_eq!(joint_command(&message(names, position), &joints, Time(0)).unwrap_err(), expected);
         }

@@ -44,12 +44,14 @@ impl PublisherThread {
         let thread = std::thread::Builder::new().name("publisher".into()).spawn(move || {
             ports.wake_this_thread();
             while !stopped.load(Ordering::Relaxed) {
-                drain(&mut ports.snapshots, |snapshot| sinks.iter_mut().for_each(|sink| sink.see(&snapshot)));
-                // Nobody listens once the node's tasks have ended.
-                drain(&mut ports.events, |event| drop(events.send(event)));
+                while let Ok(snapshot) = ports.snapshots.pop() {
+                    // What happened in a cycle is told before the cycle is seen.
+                    tell(&mut ports.events, &events);
+                    sinks.iter_mut().for_each(|sink| sink.see(&snapshot));
+                }
                 std::thread::park_timeout(LONGEST_WAIT);
             }
-            drain(&mut ports.events, |event| drop(events.send(event)));
+            tell(&mut ports.events, &events);
         })?;
         Ok(Self { stop, thread: Some(thread) })
     }
@@ -65,8 +67,9 @@ impl Drop for PublisherThread {
     }
 }
 
-fn drain<T>(queue: &mut Consumer<T>, mut take: impl FnMut(T)) {
-    while let Ok(item) = queue.pop() {
-        take(item);
+fn tell(events: &mut Consumer<ArmEvent>, to: &UnboundedSender<ArmEvent>) {
+    while let Ok(event) = events.pop() {
+        // Nobody listens once the node's tasks have ended.
+        let _unheard = to.send(event);
     }
 }

@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from arm import SHAPES, Arm, Client, System, running
 from harness import Domain
+
+
+# Whoever starts a test run in the background has interrupts ignored, and all that it starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
