@@ -50,9 +50,9 @@ const BAUD_RATE_BPS: u32 = 1_000_000;
 /// The highest priority below the kernel's own helpers.
 const FIFO_PRIORITY: u8 = 80;
 /// As README recommends it to whoever wants the most out of a bus.
-const BUSY_WAIT_SECS: f64 = 60e-6;
+const BUSY_WAIT_SECS: f64 = 200e-6;
 /// The trajectory is over after a million ticks, and then a tick costs less.
-const LONGEST_PURE: Duration = Duration::from_millis(400);
+const LONGEST_PURE: Duration = Duration::from_millis(120);
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();

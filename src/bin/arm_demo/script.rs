@@ -89,9 +89,9 @@ fn at(limits: &JointLimits, part: f64) -> f64 {
     home + part * travel
 }
 
-/// The time in which the slowest joint gets there at 30 % of its speed.
+/// The time in which the slowest joint gets there at 20 % of its speed.
 fn quick_secs(limits: &[JointLimits], from: &[f64], to: &[f64]) -> f64 {
-    const PART_OF_SPEED: f64 = 0.3;
+    const PART_OF_SPEED: f64 = 0.2;
     const LEAST_SECS: f64 = 0.4;
     let secs = limits.iter().zip(from.iter().zip(to));
     let secs = secs.map(|(limits, (from, to))| (to - from).abs() / (PART_OF_SPEED * limits.max_velocity()));
