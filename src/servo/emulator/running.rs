@@ -13,13 +13,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::time::{ClockId, clock_gettime};
 
 use super::bus::{Bus, BusConfig};
 use super::control::Command;
 use super::events::Watch;
 use super::port::{Endpoint, Heard, Port};
 use super::socket::ControlSocket;
+use crate::servo::clock::now;
 use crate::units::Time;
 
 /// What an emulator is like.
@@ -143,12 +143,6 @@ impl Console {
         // A full pipe wakes as well.
         let _is_new = is_heard && (&self.wake).write(&[1]).is_ok();
     }
-}
-
-/// The monotonic clock that the emulator runs by.
-pub(super) fn now() -> Time {
-    let time = clock_gettime(ClockId::Monotonic);
-    Time(time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec))
 }
 
 struct Line {

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::events::{Event, Watch};
-use super::running::{Answer, Console, now};
-use crate::units::Time;
+use super::running::{Answer, Console};
+use crate::servo::clock;
 
 /// A control socket that is listened on until this is dropped.
 #[derive(Debug)]
@@ -114,7 +114,6 @@ fn serve(stream: &UnixStream, console: &Console) -> io::Result<()> {
 }
 
 fn stream_events(mut out: &UnixStream, watch: &Watch) -> io::Result<()> {
-    let unix = UnixClock::new();
     let mut text = String::new();
     loop {
         let event = match watch.events.recv_timeout(Duration::from_millis(200)) {
@@ -124,7 +123,7 @@ fn stream_events(mut out: &UnixStream, watch: &Watch) -> io::Result<()> {
         };
         text.clear();
         for event in event.into_iter().chain(watch.events.try_iter().take(256)) {
-            describe(&mut text, &unix, &event);
+            describe(&mut text, &event);
         }
         let lost = watch.take_lost();
         if 0 < lost {
@@ -134,37 +133,21 @@ fn stream_events(mut out: &UnixStream, watch: &Watch) -> io::Result<()> {
     }
 }
 
-fn describe(text: &mut String, unix: &UnixClock, event: &Event) {
+fn describe(text: &mut String, event: &Event) {
     let (at, bytes) = match event {
         Event::Write { at, id, address, data } => {
-            text.push_str(&format!("write {} {id} {address} ", unix.nanos(*at)));
+            text.push_str(&format!("write {} {id} {address} ", clock::wall_nanos_at(*at)));
             (None, data)
         }
         Event::Host { at, bytes } => (Some(("host", at)), bytes),
         Event::Servos { at, bytes } => (Some(("servos", at)), bytes),
     };
     if let Some((who, at)) = at {
-        text.push_str(&format!("{who} {} ", unix.nanos(*at)));
+        text.push_str(&format!("{who} {} ", clock::wall_nanos_at(*at)));
     }
     for byte in bytes {
         // Writing to a string cannot fail.
         let _is_written = write!(text, "{byte:02x}").is_ok();
     }
     text.push('\n');
-}
-
-/// Tells the emulator's times as those of the calendar clock.
-struct UnixClock {
-    offset: i128,
-}
-
-impl UnixClock {
-    fn new() -> Self {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { offset: i128::try_from(unix.as_nanos()).unwrap_or(0) - i128::from(now().0) }
-    }
-
-    fn nanos(&self, at: Time) -> i128 {
-        self.offset + i128::from(at.0)
-    }
 }
