@@ -22,8 +22,8 @@ pub struct JointCommand {
     pub velocities: [f64; MAX_JOINTS],
 }
 
-/// For so many ticks a moving command is taken further.
-const LONGEST_DELAY_TICKS: u32 = 2;
+/// For so many ticks a moving command is taken further, and longer if its stream is slower.
+const LEAST_PATIENCE_TICKS: u32 = 2;
 
 /// Follows the newest command of a stream.
 #[derive(Clone, Debug)]
@@ -33,8 +33,9 @@ pub struct CommandStream {
     /// Farther than this from the held position, a joint's command is not obeyed yet (rad).
     guard: f64,
     newest: Option<JointCommand>,
-    /// How many ticks the newest command has been used already.
+    /// How many ticks the newest command has been used already, and the one before it was in all.
     ticks_used: u32,
+    ticks_between: u32,
     /// Whether the stream still has to come near the position that each joint has held since torque came on.
     guarded: [bool; MAX_JOINTS],
     /// Whether no motion is possible now.
@@ -52,6 +53,7 @@ impl CommandStream {
             guard,
             newest: None,
             ticks_used: 0,
+            ticks_between: 0,
             guarded: [true; MAX_JOINTS],
             halted: true,
             held: [0.0; MAX_JOINTS],
@@ -61,7 +63,7 @@ impl CommandStream {
     /// Takes a command; an older one is forgotten.
     pub fn push(&mut self, command: JointCommand) {
         self.newest = Some(command);
-        self.ticks_used = 0;
+        (self.ticks_between, self.ticks_used) = (self.ticks_used, 0);
     }
 
     /// Where the command of a joint leads by now.
@@ -69,9 +71,13 @@ impl CommandStream {
         if !velocity.is_finite() {
             return Reference::Follow(position);
         }
-        let late_secs = f64::from(self.ticks_used.min(LONGEST_DELAY_TICKS)) * self.period_secs;
-        let velocity_now = if self.ticks_used <= LONGEST_DELAY_TICKS { velocity } else { 0.0 };
-        Reference::Track { position: position + velocity * late_secs, velocity: velocity_now }
+        let patience = LEAST_PATIENCE_TICKS.max(self.ticks_between.saturating_mul(3) / 2);
+        if velocity != 0.0 && patience < self.ticks_used {
+            // The stream broke off on the way: to stop is better than to go back to where it was heard last.
+            return Reference::Hold;
+        }
+        let late_secs = f64::from(self.ticks_used) * self.period_secs;
+        Reference::Track { position: position + velocity * late_secs, velocity }
     }
 }
 
@@ -162,18 +168,30 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_says_its_velocity_is_taken_further_for_a_moment() {
+    fn a_moving_command_is_taken_further_for_a_moment_and_then_the_arm_brakes() {
         let mut stream = stream();
         let mut moving = command(Time(0), 0.1, f64::NAN);
         moving.velocities[0] = 2.0;
         stream.push(moving);
-        let mut positions = Vec::new();
-        for _ in 0..5 {
-            if let Reference::Track { position, velocity } = step(&mut stream, Time(0)).1[0] {
-                positions.push((position, velocity));
-            }
+        let mut references = Vec::new();
+        for _ in 0..4 {
+            references.push(step(&mut stream, Time(0)).1[0]);
         }
-        let (end, rest) = (0.1 + 2.0 * 0.02, (0.1 + 2.0 * 0.02, 0.0));
-        assert_eq!(positions, [(0.1, 2.0), (0.1 + 2.0 * 0.01, 2.0), (end, 2.0), rest, rest]);
+        let track = |position| Reference::Track { position, velocity: 2.0 };
+        assert_eq!(
+            references,
+            [track(0.1), track(0.1 + 2.0 * 0.01), track(0.1 + 2.0 * 0.02), Reference::Hold]
+        );
+    }
+
+    #[test]
+    fn a_command_at_rest_counts_until_its_timeout() {
+        let mut stream = stream();
+        let mut resting = command(Time(0), 0.1, f64::NAN);
+        resting.velocities[0] = 0.0;
+        stream.push(resting);
+        for _ in 0..9 {
+            assert_eq!(step(&mut stream, Time(0)).1[0], Reference::Track { position: 0.1, velocity: 0.0 });
+        }
     }
 }

@@ -139,6 +139,7 @@ def test_the_emergency_stop_stops_and_stays_until_it_is_reset(run_arm, shape: st
         writes.forget()
         refused = system.follow.send(to(0.0, 0.5)).result()
         assert refused.status == GoalStatus.STATUS_ABORTED
+        system.client.spin_until(lambda: all(writes.goals(id) for id in IDS), "goals are written")
         assert all(set(writes.goals(id)) == {position} for id, position in zip(IDS, stopped))
 
         answer = press(system, "reset")
