@@ -175,6 +175,11 @@ impl Follower {
         }
     }
 
+    /// Whether it holds, and no goal waits.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.phase, Phase::Holding) && self.waiting.is_none()
+    }
+
     fn take(&mut self, goal: Box<Goal>) {
         if let Some(why) = self.halted {
             self.finish(goal, Outcome::Halted(why));

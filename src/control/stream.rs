@@ -24,6 +24,8 @@ pub struct JointCommand {
 
 /// For so many ticks a moving command is taken further, and longer if its stream is slower.
 const LEAST_PATIENCE_TICKS: u32 = 2;
+/// A stream that was there before the arm held is obeyed where it asks for no motion to begin with (rad).
+const NO_MOTION: f64 = 0.02;
 
 /// Follows the newest command of a stream.
 #[derive(Clone, Debug)]
@@ -36,6 +38,8 @@ pub struct CommandStream {
     /// How many ticks the newest command has been used already, and the one before it was in all.
     ticks_used: u32,
     ticks_between: u32,
+    /// Whether the stream was there already when the arm began to hold, and has not paused since.
+    is_older: bool,
     /// Whether the stream still has to come near the position that each joint has held since torque came on.
     guarded: [bool; MAX_JOINTS],
     /// Whether no motion is possible now.
@@ -52,8 +56,10 @@ impl CommandStream {
             timeout,
             guard,
             newest: None,
-            ticks_used: 0,
+            // As if it had been silent for ever.
+            ticks_used: u32::MAX,
             ticks_between: 0,
+            is_older: false,
             guarded: [true; MAX_JOINTS],
             halted: true,
             held: [0.0; MAX_JOINTS],
@@ -63,7 +69,14 @@ impl CommandStream {
     /// Takes a command; an older one is forgotten.
     pub fn push(&mut self, command: JointCommand) {
         self.newest = Some(command);
-        (self.ticks_between, self.ticks_used) = (self.ticks_used, 0);
+        // A stream that paused begins anew.
+        self.ticks_between = if self.has_paused() { 0 } else { self.ticks_used };
+        self.ticks_used = 0;
+    }
+
+    /// Whether nothing has come for longer than a command counts.
+    fn has_paused(&self) -> bool {
+        self.timeout.as_secs_f64() <= f64::from(self.ticks_used) * self.period_secs
     }
 
     /// Where the command of a joint leads by now.
@@ -84,13 +97,16 @@ impl CommandStream {
 impl ReferenceSource for CommandStream {
     fn step(&mut self, now: Time, _measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool {
         let fresh = self.newest.filter(|command| now.saturating_since(command.received) <= self.timeout);
+        self.is_older &= !self.has_paused();
         let Some(command) = fresh.filter(|_| !self.halted) else {
             self.newest = None;
+            self.ticks_used = self.ticks_used.saturating_add(1);
             return false;
         };
+        let guard = if self.is_older { NO_MOTION.min(self.guard) } else { self.guard };
         for (joint, reference) in reference.iter_mut().enumerate() {
             let wanted = command.positions[joint];
-            let is_near = (wanted - self.held[joint]).abs() <= self.guard;
+            let is_near = (wanted - self.held[joint]).abs() <= guard;
             self.guarded[joint] &= !is_near;
             if wanted.is_finite() && !self.guarded[joint] {
                 *reference = self.reference(wanted, command.velocities[joint]);
@@ -101,6 +117,7 @@ impl ReferenceSource for CommandStream {
     }
 
     fn hold_at(&mut self, positions: &[f64]) {
+        self.is_older = !self.has_paused();
         (self.newest, self.halted) = (None, false);
         self.guarded = [true; MAX_JOINTS];
         self.held[..positions.len()].copy_from_slice(positions);
@@ -165,6 +182,22 @@ mod tests {
         assert_eq!(step(&mut stream, Time(1)).1[0], Reference::Follow(0.15));
         stream.push(command(Time(2), 0.5, 1.1));
         assert_eq!(step(&mut stream, Time(2)).1[0], Reference::Follow(0.5));
+    }
+
+    #[test]
+    fn a_stream_that_ran_on_through_a_halt_moves_nothing_when_the_arm_holds_again() {
+        let mut stream = stream();
+        stream.push(command(Time(0), 0.15, 1.0));
+        step(&mut stream, Time(0));
+        stream.hold_at(&[0.0, 1.0]);
+        stream.push(command(Time(1), 0.15, 1.0));
+        assert_eq!(step(&mut stream, Time(1)).1, [Reference::Hold, Reference::Follow(1.0)]);
+        let after_a_pause = Time(2) + 2 * TIMEOUT;
+        for _ in 0..12 {
+            step(&mut stream, after_a_pause);
+        }
+        stream.push(command(after_a_pause, 0.15, 1.0));
+        assert_eq!(step(&mut stream, after_a_pause).1[0], Reference::Follow(0.15));
     }
 
     #[test]

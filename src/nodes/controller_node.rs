@@ -19,9 +19,10 @@ use super::parameters;
 use super::ros::{self, NodeBuilder};
 use crate::config::Part;
 use crate::control::arm::{MeasuredJoint, Reference, ReferenceSource as _};
-use crate::control::follower::Follower;
+use crate::control::follower::{Follower, Outcome, Request};
 use crate::servo::clock;
 use crate::servo::setup::{arm_setup, robot_model};
+use crate::trajectory::spline::JointState as JointReference;
 use crate::units::Time;
 
 /// The follower and the joint states that it lives on.
@@ -33,6 +34,8 @@ struct Remote {
     /// Whether every joint has been seen, so that there is a place to start from.
     ready: bool,
     moving: bool,
+    /// Whether the arm did not follow, so that its reference says nothing of where it is.
+    strayed: bool,
     last_moved: Time,
     last_state: Time,
     commands: Publisher<JointState>,
@@ -77,11 +80,12 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
             }
             Some(state) = states.next() => remote.on_joint_state(&state, clock::now()),
             request = controller.next() => if let Some(request) = request {
-                remote.follower.request(request);
+                remote.request(request);
             },
             _ = silence.tick() => remote.look_for_silence(clock::now()),
         }
         while let Some(finished) = remote.follower.pop_finished() {
+            remote.note(finished.outcome);
             controller.on_finished(&finished);
         }
     }
@@ -107,6 +111,7 @@ impl Remote {
             references: vec![Reference::Hold; joints.len()],
             ready: false,
             moving: false,
+            strayed: false,
             last_moved: Time(i64::MIN),
             last_state: Time(i64::MIN),
             joints,
@@ -150,19 +155,37 @@ impl Remote {
         self.measured.iter().any(|measured| measured.fresh)
     }
 
-    /// The first state of every joint, or one far from an idle reference, is where the next motion starts.
+    /// The first state of every joint is where the first motion starts.
     fn find_start(&mut self) {
-        if !self.measured.iter().all(|measured| measured.fresh) {
-            return;
+        if !self.ready && self.measured.iter().all(|measured| measured.fresh) {
+            self.start_here();
         }
-        let far = |(command, measured): (&crate::trajectory::spline::JointState, &MeasuredJoint)| {
+    }
+
+    fn start_here(&mut self) {
+        let positions: Vec<f64> = self.measured.iter().map(|measured| measured.position).collect();
+        self.follower.hold_at(&positions);
+        (self.ready, self.strayed) = (true, false);
+    }
+
+    /// A motion of an idle arm starts where the reference is, or where the arm is if that is somewhere else.
+    fn request(&mut self, request: Request) {
+        let pairs = self.follower.command().iter().zip(&self.measured);
+        let is_far = |(command, measured): (&JointReference, &MeasuredJoint)| {
             MOVED_BY_OTHERS < (command.position - measured.position).abs()
         };
-        let moved = !self.moving && self.follower.command().iter().zip(&self.measured).any(far);
-        if !self.ready || moved {
-            let positions: Vec<f64> = self.measured.iter().map(|measured| measured.position).collect();
-            self.follower.hold_at(&positions);
-            self.ready = true;
+        let is_elsewhere = self.strayed || pairs.into_iter().any(is_far);
+        if matches!(request, Request::Follow(_)) && self.ready && self.follower.is_idle() && is_elsewhere {
+            self.start_here();
+        }
+        self.follower.request(request);
+    }
+
+    fn note(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::PathTolerance(_) | Outcome::GoalTolerance(_) => self.strayed = true,
+            Outcome::Reached => self.strayed = false,
+            _ => {}
         }
     }
 
