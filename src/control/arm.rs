@@ -151,11 +151,6 @@ impl ArmCore {
         self.limiters[joint].velocity()
     }
 
-    /// What each joint's servo said last.
-    pub fn measured(&self) -> &[MeasuredJoint] {
-        &self.measured
-    }
-
     /// How many cycles in a row a joint's servo has been silent.
     pub fn misses(&self, joint: usize) -> u32 {
         self.misses[joint]

@@ -45,11 +45,6 @@ impl Limiter {
         self.velocity
     }
 
-    /// The limits that are kept.
-    pub fn limits(&self) -> &JointLimits {
-        &self.limits
-    }
-
     /// The next command on the way to `target`, which moves on as it did since the last tick.
     ///
     /// A target that is not a finite number is no target: the joint brakes.

@@ -142,11 +142,6 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
         }
     }
 
-    /// Whether a client has asked for the goal to be cancelled.
-    pub fn is_canceling(&self, uuid: GoalUuid) -> bool {
-        self.goals.get(&uuid).is_some_and(|goal| goal.status == status::CANCELING)
-    }
-
     fn on_goal(&mut self, request: ServiceRequest<A::SendGoal>) -> Option<ActionRequest<A>> {
         self.forget_old_goals();
         let (id, goal) = A::destructure_goal_request_msg(request.message.clone());

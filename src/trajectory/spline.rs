@@ -89,11 +89,6 @@ impl Spline {
         spline
     }
 
-    /// How many joints move.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
     /// Seconds from the start to the last waypoint.
     pub fn duration(&self) -> f64 {
         self.waypoints.last().map_or(0.0, |waypoint| waypoint.time)
