@@ -32,6 +32,8 @@ pub struct LimitOverrides {
     pub max_velocity: Option<f64>,
     /// Greatest acceleration (rad/s² or m/s²); no URDF has it.
     pub max_acceleration: Option<f64>,
+    /// Greatest jerk (rad/s³ or m/s³); no URDF has it.
+    pub max_jerk: Option<f64>,
 }
 
 impl ArmConfig {
@@ -94,5 +96,6 @@ fn limit_overrides(declaration: &mut Declaration<'_>, joint: &str) -> LimitOverr
             "max_acceleration",
             "Greatest acceleration (rad/s^2 or m/s^2).",
         ),
+        max_jerk: limit("has_jerk_limits", "max_jerk", "Greatest jerk (rad/s^3 or m/s^3)."),
     }
 }

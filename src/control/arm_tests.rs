@@ -49,7 +49,13 @@ struct Bench {
 
 impl Bench {
     fn new(on_fault: TorquePolicy) -> Self {
-        let raw = RawLimits { lower: -2.0, upper: 2.0, max_velocity: 2.0, max_acceleration: 20.0 };
+        let raw = RawLimits {
+            lower: -2.0,
+            upper: 2.0,
+            max_velocity: 2.0,
+            max_acceleration: 20.0,
+            max_jerk: f64::INFINITY,
+        };
         let limits = [JointLimits::new(raw).unwrap(); 2];
         let policy = ArmPolicy {
             torque_ramp: Duration::from_millis(200),

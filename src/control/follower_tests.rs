@@ -18,7 +18,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let raw = RawLimits { lower: -3.0, upper: 3.0, max_velocity: 5.0, max_acceleration: 10.0 };
+        let raw = RawLimits {
+            lower: -3.0,
+            upper: 3.0,
+            max_velocity: 5.0,
+            max_acceleration: 10.0,
+            max_jerk: f64::INFINITY,
+        };
         let limits = vec![JointLimits::new(raw).unwrap(); 2];
         let mut follower = Follower::new(limits.clone(), PERIOD);
         follower.hold_at(&[0.0, 1.0]);

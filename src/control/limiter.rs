@@ -111,7 +111,13 @@ mod tests {
     use crate::trajectory::limits::RawLimits;
 
     const PERIOD: f64 = 0.005;
-    const RAW: RawLimits = RawLimits { lower: -1.5, upper: 1.5, max_velocity: 3.0, max_acceleration: 20.0 };
+    const RAW: RawLimits = RawLimits {
+        lower: -1.5,
+        upper: 1.5,
+        max_velocity: 3.0,
+        max_acceleration: 20.0,
+        max_jerk: f64::INFINITY,
+    };
 
     fn limiter() -> Limiter {
         Limiter::new(JointLimits::new(RAW).unwrap(), PERIOD, 0.0)

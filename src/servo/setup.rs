@@ -145,6 +145,7 @@ fn limits(joint: &Joint, overrides: LimitOverrides) -> Result<JointLimits, Setup
             .or(joint.limits.velocity)
             .ok_or_else(|| SetupError::NoVelocityLimit { joint: name() })?,
         max_acceleration: overrides.max_acceleration.unwrap_or(f64::INFINITY),
+        max_jerk: overrides.max_jerk.unwrap_or(f64::INFINITY),
     };
     JointLimits::new(raw).map_err(|cause| SetupError::Limits { joint: name(), cause })
 }

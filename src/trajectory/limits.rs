@@ -12,6 +12,8 @@ pub struct JointLimits {
     max_velocity: f64,
     /// Greatest acceleration (rad/s² or m/s²); infinity where none is set.
     max_acceleration: f64,
+    /// Greatest jerk (rad/s³ or m/s³); infinity where none is set.
+    max_jerk: f64,
 }
 
 /// Why numbers are no limits.
@@ -31,6 +33,9 @@ pub enum LimitsError {
     /// The joint cannot start moving.
     #[error("its greatest acceleration is {0}; it must be positive")]
     Acceleration(f64),
+    /// The joint's acceleration cannot change.
+    #[error("its greatest jerk is {0}; it must be positive")]
+    Jerk(f64),
 }
 
 impl JointLimits {
@@ -39,7 +44,7 @@ impl JointLimits {
     /// # Errors
     /// Where the travel is empty or a rate is not positive.
     pub fn new(raw: RawLimits) -> Result<Self, LimitsError> {
-        let RawLimits { lower, upper, max_velocity, max_acceleration } = raw;
+        let RawLimits { lower, upper, max_velocity, max_acceleration, max_jerk } = raw;
         // Stated positively, so that NaN fails too.
         let has_travel = lower < upper;
         let can_move = 0.0 < max_velocity && max_velocity.is_finite();
@@ -53,7 +58,11 @@ impl JointLimits {
         if !can_start {
             return Err(LimitsError::Acceleration(max_acceleration));
         }
-        Ok(Self { lower, upper, max_velocity, max_acceleration })
+        let can_hurry = 0.0 < max_jerk;
+        if !can_hurry {
+            return Err(LimitsError::Jerk(max_jerk));
+        }
+        Ok(Self { lower, upper, max_velocity, max_acceleration, max_jerk })
     }
 
     /// Lower end of the travel (rad or m).
@@ -76,6 +85,16 @@ impl JointLimits {
         self.max_acceleration
     }
 
+    /// Greatest jerk (rad/s³ or m/s³); infinity where none is set.
+    pub fn max_jerk(&self) -> f64 {
+        self.max_jerk
+    }
+
+    /// Whether the joint turns for ever, as a `continuous` joint of a URDF does.
+    pub fn is_continuous(&self) -> bool {
+        self.lower == f64::NEG_INFINITY && self.upper == f64::INFINITY
+    }
+
     /// Whether a position is within the travel; NaN is not.
     pub fn contains(&self, position: f64) -> bool {
         (self.lower..=self.upper).contains(&position)
@@ -90,14 +109,20 @@ pub struct RawLimits {
     pub upper: f64,
     pub max_velocity: f64,
     pub max_acceleration: f64,
+    pub max_jerk: f64,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GOOD: RawLimits =
-        RawLimits { lower: -1.0, upper: 1.0, max_velocity: 2.0, max_acceleration: f64::INFINITY };
+    const GOOD: RawLimits = RawLimits {
+        lower: -1.0,
+        upper: 1.0,
+        max_velocity: 2.0,
+        max_acceleration: f64::INFINITY,
+        max_jerk: f64::INFINITY,
+    };
 
     #[test]
     fn limits_that_allow_no_motion_are_refused() {
@@ -107,6 +132,7 @@ mod tests {
         for bad in [0.0, -1.0, f64::NAN] {
             assert!(JointLimits::new(RawLimits { max_velocity: bad, ..GOOD }).is_err());
             assert!(JointLimits::new(RawLimits { max_acceleration: bad, ..GOOD }).is_err());
+            assert!(JointLimits::new(RawLimits { max_jerk: bad, ..GOOD }).is_err());
         }
         assert!(JointLimits::new(RawLimits { max_velocity: f64::INFINITY, ..GOOD }).is_err());
     }

@@ -202,8 +202,13 @@ mod tests {
     }
 
     fn check_with(allow_partial: bool, change: impl FnOnce(&mut Waypoints)) -> Result<Trajectory, Refusal> {
-        let limits =
-            JointLimits::new(RawLimits { lower: -2.0, upper: 2.0, max_velocity: 1.0, max_acceleration: 1.0 });
+        let limits = JointLimits::new(RawLimits {
+            lower: -2.0,
+            upper: 2.0,
+            max_velocity: 1.0,
+            max_acceleration: 1.0,
+            max_jerk: f64::INFINITY,
+        });
         let point = |time_from_start, position| Point {
             time_from_start,
             positions: vec![position, -position],
