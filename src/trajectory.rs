@@ -3,6 +3,7 @@
 //! Knows no clock and no ROS: times are seconds from a trajectory's start, joints are indices into the arm's list.
 
 pub mod limits;
+pub mod motion;
 pub mod refusal;
 pub mod spline;
 pub mod waypoints;

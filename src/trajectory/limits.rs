@@ -65,6 +65,17 @@ impl JointLimits {
         Ok(Self { lower, upper, max_velocity, max_acceleration, max_jerk })
     }
 
+    /// Limits of a quantity without ends that may change so fast (1/s), and change its change so fast (1/s²).
+    pub fn of_rates(max_velocity: f64, max_acceleration: f64) -> Self {
+        Self {
+            lower: f64::NEG_INFINITY,
+            upper: f64::INFINITY,
+            max_velocity: max_velocity.clamp(f64::MIN_POSITIVE, f64::MAX),
+            max_acceleration: max_acceleration.max(f64::MIN_POSITIVE),
+            max_jerk: f64::INFINITY,
+        }
+    }
+
     /// Lower end of the travel (rad or m).
     pub fn lower(&self) -> f64 {
         self.lower

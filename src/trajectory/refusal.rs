@@ -98,6 +98,9 @@ pub enum Refusal {
     /// The whole trajectory lies in the past.
     #[error("Received trajectory with non-zero start time that ended {0:.3} s in the past.")]
     Past(f64),
+    /// The controller does not take goals now.
+    #[error("Can't accept new action goals. Controller is not running.")]
+    Inactive,
     /// A tolerance that means nothing.
     #[error("{0}")]
     Tolerance(String),

@@ -1,0 +1,175 @@
+//! A trajectory under way: joined to where the arm is when it is taken up, then sampled.
+//!
+//! A client's first waypoint lies somewhere ahead of the arm. A smooth trajectory is bent there from the arm's state; a
+//! line, and a trajectory without times, is reached by time-optimal moves within the limits. Allocates nothing once it
+//! is made, because that happens in the control thread.
+#![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+use super::leg::{Leg, plan_together};
+use super::limits::JointLimits;
+use super::spline::{Degree, JointState};
+use super::waypoints::{Timing, Trajectory};
+use crate::config::arm::MAX_JOINTS;
+
+/// A trajectory, and how the arm gets onto it.
+#[derive(Clone, Debug)]
+pub struct Motion {
+    trajectory: Trajectory,
+    /// For each column the move with which the motion begins, where it begins with one.
+    legs: Vec<Leg>,
+    lead: Lead,
+}
+
+/// How a motion begins. Times are seconds of the motion.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lead {
+    /// By the spline itself.
+    Spline,
+    /// By moves from one time to another; there the spline goes on at its own time `spline_at`.
+    Legs { from: f64, until: f64, spline_at: f64 },
+}
+
+impl Motion {
+    /// A motion that has not begun.
+    pub fn new(trajectory: Trajectory) -> Self {
+        Self { legs: vec![Leg::default(); trajectory.joints.len()], lead: Lead::Spline, trajectory }
+    }
+
+    /// For each column the joint that it moves (index into the controller's list).
+    pub fn joints(&self) -> &[usize] {
+        &self.trajectory.joints
+    }
+
+    /// How many times faster than planned it can be played within the limits; at least 1.
+    pub fn fastest(&self) -> f64 {
+        self.trajectory.fastest
+    }
+
+    /// Seconds from the start to the end.
+    pub fn duration(&self) -> f64 {
+        let spline = &self.trajectory.spline;
+        match self.lead {
+            Lead::Spline => spline.duration(),
+            Lead::Legs { until, spline_at, .. } => until + (spline.duration() - spline_at),
+        }
+    }
+
+    /// Where a column ends.
+    pub fn end(&self, column: usize) -> JointState {
+        self.trajectory.spline.end(column)
+    }
+
+    /// Whether some joint is told to be in motion at the end.
+    pub fn ends_moving(&self) -> bool {
+        (0..self.joints().len()).any(|column| self.end(column).velocity != 0.0)
+    }
+
+    /// The position of each column at time 0, where the client has said it.
+    pub fn stated_start(&self, column: usize) -> Option<f64> {
+        let first = self.trajectory.spline.waypoint(0);
+        let is_start = self.trajectory.timing == Timing::Given && first.time == 0.0;
+        is_start.then(|| first.states[column].position)
+    }
+
+    /// When its client wants it to end (s), if it said so; 0 otherwise.
+    pub fn stated_duration(&self) -> f64 {
+        match self.trajectory.timing {
+            Timing::Given => self.trajectory.spline.duration(),
+            Timing::TimeOptimal => 0.0,
+        }
+    }
+
+    /// Whether all that is asked for is a position for each joint.
+    pub fn is_single_point(&self) -> bool {
+        let spline = &self.trajectory.spline;
+        spline.waypoint_count() == 1 && spline.waypoint(0).degree == Degree::Linear
+    }
+
+    /// Begins the motion at `time`, coming from `states` with `limits` (of the controller's joints).
+    pub fn begin(&mut self, time: f64, states: &[JointState], limits: &[JointLimits]) {
+        self.turn_continuous_joints(states, limits);
+        let Trajectory { joints, spline, timing, .. } = &mut self.trajectory;
+        let next = spline.next_waypoint(time).unwrap_or(spline.waypoint_count() - 1);
+        let waypoint = spline.waypoint(next);
+        let least = match timing {
+            Timing::TimeOptimal => Some(0.0),
+            Timing::Given if waypoint.degree == Degree::Linear => Some((waypoint.time - time).max(0.0)),
+            Timing::Given => None,
+        };
+        let has_legs = least.is_some_and(|least| self.lead_to(time, next, states, limits, least, None));
+        if !has_legs {
+            let Trajectory { joints, spline, .. } = &mut self.trajectory;
+            spline.begin(time, |column| states[joints[column]]);
+        }
+    }
+
+    /// Moves from `time` on to the point of a motion that has but one, and arrives there with `velocities` (one for
+    /// each column) after `least` seconds or later.
+    pub fn redirect(
+        &mut self,
+        time: f64,
+        states: &[JointState],
+        limits: &[JointLimits],
+        least: f64,
+        velocities: &[f64],
+    ) {
+        // Where no move can be planned, the one that was planned before goes on.
+        let _planned = self.lead_to(time, 0, states, limits, least, Some(velocities));
+    }
+
+    /// The state of every column at `time`, given to `put(column, state)`; before and after, it rests at the ends.
+    pub fn sample(&mut self, time: f64, mut put: impl FnMut(usize, JointState)) {
+        match self.lead {
+            Lead::Legs { from, until, .. } if time < until => {
+                for (column, leg) in self.legs.iter().enumerate() {
+                    put(column, leg.sample(time - from));
+                }
+            }
+            Lead::Legs { until, spline_at, .. } => self.trajectory.spline.sample(spline_at + (time - until), put),
+            Lead::Spline => self.trajectory.spline.sample(time, put),
+        }
+    }
+
+    fn turn_continuous_joints(&mut self, states: &[JointState], limits: &[JointLimits]) {
+        let Trajectory { joints, spline, .. } = &mut self.trajectory;
+        for (column, &joint) in joints.iter().enumerate() {
+            if limits[joint].is_continuous() {
+                spline.turn_towards(column, states[joint].position);
+            }
+        }
+    }
+
+    /// Plans moves that arrive at a waypoint together; tells whether there are such moves.
+    fn lead_to(
+        &mut self,
+        time: f64,
+        waypoint: usize,
+        states: &[JointState],
+        limits: &[JointLimits],
+        least: f64,
+        velocities: Option<&[f64]>,
+    ) -> bool {
+        let Trajectory { joints, spline, .. } = &self.trajectory;
+        let target = spline.waypoint(waypoint);
+        let mut from = [JointState::default(); MAX_JOINTS];
+        let mut to = from;
+        let mut within = [limits[joints[0]]; MAX_JOINTS];
+        for (column, &joint) in joints.iter().enumerate() {
+            (from[column], within[column]) = (states[joint], limits[joint]);
+            to[column] = target.states[column];
+            if let Some(velocities) = velocities {
+                to[column].velocity = velocities[column];
+            }
+        }
+        let count = joints.len();
+        let planned =
+            plan_together(&from[..count], &to[..count], &within[..count], least, &mut self.legs[..count]);
+        let Ok(duration) = planned else { return false };
+        self.lead = Lead::Legs { from: time, until: time + duration, spline_at: target.time };
+        true
+    }
+}
+
+#[cfg(test)]
+#[path = "motion_tests.rs"]
+mod tests;
