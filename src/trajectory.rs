@@ -2,6 +2,7 @@
 //!
 //! Knows no clock and no ROS: times are seconds from a trajectory's start, joints are indices into the arm's list.
 
+pub mod leg;
 pub mod limits;
 pub mod motion;
 pub mod refusal;
