@@ -4,6 +4,7 @@
 //! port, no ROS. Nothing allocates once it is built.
 
 pub mod arm;
+pub mod beat;
 pub mod ensemble;
 pub mod follower;
 pub mod limiter;

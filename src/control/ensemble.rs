@@ -139,6 +139,16 @@ impl Ensemble {
             }
         }
     }
+
+    /// The reference one period ahead of each joint that is commanded now, given to `put(joint, state)`.
+    pub fn commands(&self, mut put: impl FnMut(usize, JointState)) {
+        for member in &self.members {
+            match member {
+                Member::Trajectory(follower) => follower.commands(&mut put),
+                Member::Gripper(gripper) => put(gripper.joint(), gripper.desired()),
+            }
+        }
+    }
 }
 
 impl ReferenceSource for Ensemble {
@@ -148,6 +158,10 @@ impl ReferenceSource for Ensemble {
             moves |= member.source().step(now, measured, reference);
         }
         moves
+    }
+
+    fn limit_efforts(&mut self, limits: &mut [f64]) {
+        self.members.iter_mut().for_each(|member| member.source().limit_efforts(limits));
     }
 
     fn hold_at(&mut self, positions: &[f64]) {

@@ -45,6 +45,8 @@ use crate::units::Time;
 pub struct FollowerSetup {
     /// For each of its joints, which of the arm's it is.
     pub joints: Vec<usize>,
+    /// For each of its joints, whether it is commanded, or only watched.
+    pub commanded: Vec<bool>,
     /// Their limits.
     pub limits: Vec<JointLimits>,
     /// The limits within which they come to rest after a goal that ended early.
@@ -59,6 +61,7 @@ pub struct FollowerSetup {
 #[derive(Debug)]
 pub struct Follower {
     joints: Vec<usize>,
+    commanded: Vec<bool>,
     limits: Vec<JointLimits>,
     braking_limits: Vec<JointLimits>,
     period_secs: f64,
@@ -86,7 +89,7 @@ const EVENTS_CAPACITY: usize = 64;
 impl Follower {
     /// Holds at zero until [`ReferenceSource::hold_at`] says where the arm is. Active at once.
     pub fn new(setup: FollowerSetup) -> Self {
-        let FollowerSetup { joints, limits, braking_limits, period_secs, speed_factor } = setup;
+        let FollowerSetup { joints, commanded, limits, braking_limits, period_secs, speed_factor } = setup;
         let at_zero = vec![JointState::default(); joints.len()];
         Self {
             desired: at_zero.clone(),
@@ -101,6 +104,7 @@ impl Follower {
             halted: Some("the arm has no torque yet"),
             events: VecDeque::with_capacity(EVENTS_CAPACITY),
             joints,
+            commanded,
             limits,
             braking_limits,
             period_secs,
@@ -126,7 +130,7 @@ impl Follower {
             Request::Activate(from) => self.activate(from),
             Request::Deactivate => {
                 self.stop(Outcome::Deactivated);
-                self.active = false;
+                self.set_active(false);
             }
         }
     }
@@ -146,9 +150,12 @@ impl Follower {
         &self.desired
     }
 
-    /// The reference one period ahead, for each of its joints.
-    pub fn command(&self) -> &[JointState] {
-        &self.command
+    /// The reference one period ahead of each joint that it commands now, given to `put(joint of the arm, state)`.
+    pub fn commands(&self, mut put: impl FnMut(usize, JointState)) {
+        let joints = self.joints.iter().zip(&self.commanded).zip(&self.command);
+        for ((&joint, _), command) in joints.filter(|((_, commanded), _)| self.active && **commanded) {
+            put(joint, *command);
+        }
     }
 
     /// The goal under way.
@@ -225,12 +232,15 @@ impl Follower {
         }
     }
 
+    fn set_active(&mut self, active: bool) {
+        self.active = active;
+        self.events.push_back(FollowerEvent::Active(active));
+    }
+
     fn activate(&mut self, from: StartFrom) {
-        if self.active {
-            return;
-        }
-        self.active = true;
-        if from == StartFrom::Measured {
+        let was_active = self.active;
+        self.set_active(true);
+        if !was_active && from == StartFrom::Measured {
             self.motions.rest_all();
             for (joint, measured) in self.measured.iter().enumerate() {
                 self.rest_at(joint, measured.position);
@@ -325,8 +335,7 @@ impl Follower {
     /// Trajectory time goes on until `now`.
     fn pass_time(&mut self, now: Time) {
         let last = self.now.replace(now).unwrap_or(now);
-        let periods = (now.secs_since(last) / self.period_secs).round().max(1.0);
-        self.motions.pass_time(periods * self.period_secs * self.speed.now());
+        self.motions.pass_time(now.secs_since(last).max(0.0) * self.speed.now());
     }
 
     /// The reference one period ahead.
@@ -354,11 +363,7 @@ impl ReferenceSource for Follower {
         self.judge();
         let moves = !self.motions.all_rest();
         self.look_ahead();
-        if self.active {
-            for (command, &joint) in self.command.iter().zip(&self.joints) {
-                reference[joint] = Reference::Follow(command.position);
-            }
-        }
+        self.commands(|joint, command| reference[joint] = Reference::Follow(command.position));
         moves
     }
 

@@ -29,7 +29,7 @@ use self::words::Ending;
 use super::action_server::{ActionRequest, ActionServer, GoalUuid};
 use super::messages::time_of;
 use super::parameters::{respond, service};
-use crate::config::controller::ControllerConfig;
+use crate::config::Config;
 use crate::control::follower::{Answer, Ended, FollowerEvent, GoalId, Outcome, Request};
 use crate::servo::clock;
 use crate::trajectory::limits::JointLimits;
@@ -46,7 +46,7 @@ pub struct ControllerSetup {
     /// Which of the process's controllers it is.
     pub member: usize,
     /// Its parameters, as they are at any time.
-    pub config: watch::Receiver<ControllerConfig>,
+    pub config: watch::Receiver<Config>,
 }
 
 /// Turns goals and messages into requests, and what became of them into results.
@@ -91,7 +91,7 @@ pub fn offer(node: &mut Node, setup: ControllerSetup) -> anyhow::Result<(Control
         state: node.create_publisher("~/controller_state", QosProfile::default()).map_err(failed)?,
         report: report_sender,
     };
-    let rate_hz = config.borrow().action_monitor_rate_hz;
+    let rate_hz = config.borrow().controller.action_monitor_rate_hz;
     let mut feedback_timer = interval(Duration::from_secs_f64(1.0 / rate_hz));
     feedback_timer.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let topic =
@@ -136,6 +136,7 @@ impl Controller {
         match event {
             FollowerEvent::Ended(ended) => self.on_ended(&ended),
             FollowerEvent::Retired(goal) => drop(goal),
+            FollowerEvent::Active(_) => {}
             FollowerEvent::Answer(answer) => {
                 if let Some(question) = self.asked.pop_front() {
                     respond(question, self.in_message(answer));

@@ -17,6 +17,8 @@ pub struct Motion {
     trajectory: Trajectory,
     /// For each column the move with which the motion begins, where it begins with one.
     legs: Vec<Leg>,
+    /// Room for moves that are being planned.
+    planned: Vec<Leg>,
     lead: Lead,
 }
 
@@ -32,7 +34,8 @@ enum Lead {
 impl Motion {
     /// A motion that has not begun.
     pub fn new(trajectory: Trajectory) -> Self {
-        Self { legs: vec![Leg::default(); trajectory.joints.len()], lead: Lead::Spline, trajectory }
+        let legs = vec![Leg::at_rest(0.0); trajectory.joints.len()];
+        Self { planned: legs.clone(), legs, lead: Lead::Spline, trajectory }
     }
 
     /// For each column the joint that it moves (index into the controller's list).
@@ -96,15 +99,18 @@ impl Motion {
             Timing::Given if waypoint.degree == Degree::Linear => Some((waypoint.time - time).max(0.0)),
             Timing::Given => None,
         };
-        let has_legs = least.is_some_and(|least| self.lead_to(time, next, states, limits, least, None));
-        if !has_legs {
-            let Trajectory { joints, spline, .. } = &mut self.trajectory;
-            spline.begin(time, |column| states[joints[column]]);
+        let duration = least.and_then(|least| self.plan(next, states, limits, least, None));
+        match duration {
+            Some(duration) => self.lead_by_planned(time, duration, next),
+            None => {
+                let Trajectory { joints, spline, .. } = &mut self.trajectory;
+                spline.begin(time, |column| states[joints[column]]);
+            }
         }
     }
 
-    /// Moves from `time` on to the point of a motion that has but one, and arrives there with `velocities` (one for
-    /// each column) after `least` seconds or later.
+    /// Moves from `time` on to the point of a motion that has but one, and passes it with `velocities` (one for each
+    /// column) after `least` seconds or later. Where that would mean to take a run-up, it stops there instead.
     pub fn redirect(
         &mut self,
         time: f64,
@@ -113,8 +119,14 @@ impl Motion {
         least: f64,
         velocities: &[f64],
     ) {
-        // Where no move can be planned, the one that was planned before goes on.
-        let _planned = self.lead_to(time, 0, states, limits, least, Some(velocities));
+        let at_rest = [0.0; MAX_JOINTS];
+        for velocities in [velocities, &at_rest] {
+            if let Some(duration) = self.plan(0, states, limits, least, Some(velocities))
+                && !self.takes_a_run_up(states, limits)
+            {
+                return self.lead_by_planned(time, duration, 0);
+            }
+        }
     }
 
     /// The state of every column at `time`, given to `put(column, state)`; before and after, it rests at the ends.
@@ -139,21 +151,20 @@ impl Motion {
         }
     }
 
-    /// Plans moves that arrive at a waypoint together; tells whether there are such moves.
-    fn lead_to(
+    /// Plans moves that arrive at a waypoint together, and gives how long they take (s).
+    fn plan(
         &mut self,
-        time: f64,
         waypoint: usize,
         states: &[JointState],
         limits: &[JointLimits],
         least: f64,
         velocities: Option<&[f64]>,
-    ) -> bool {
+    ) -> Option<f64> {
         let Trajectory { joints, spline, .. } = &self.trajectory;
         let target = spline.waypoint(waypoint);
         let mut from = [JointState::default(); MAX_JOINTS];
         let mut to = from;
-        let mut within = [limits[joints[0]]; MAX_JOINTS];
+        let mut within = [*limits.first()?; MAX_JOINTS];
         for (column, &joint) in joints.iter().enumerate() {
             (from[column], within[column]) = (states[joint], limits[joint]);
             to[column] = target.states[column];
@@ -162,13 +173,32 @@ impl Motion {
             }
         }
         let count = joints.len();
-        let planned =
-            plan_together(&from[..count], &to[..count], &within[..count], least, &mut self.legs[..count]);
-        let Ok(duration) = planned else { return false };
-        self.lead = Lead::Legs { from: time, until: time + duration, spline_at: target.time };
-        true
+        plan_together(&from[..count], &to[..count], &within[..count], least, &mut self.planned).ok()
+    }
+
+    /// Whether a planned move leads away from its target farther than braking takes.
+    fn takes_a_run_up(&self, states: &[JointState], limits: &[JointLimits]) -> bool {
+        self.planned.iter().zip(&self.trajectory.joints).any(|(leg, &joint)| {
+            let JointState { position, velocity, .. } = states[joint];
+            let limits = &limits[joint];
+            let stop = position + velocity.signum() * limits.stopping_distance(velocity);
+            let ends = [position, stop, leg.target().position];
+            let (least, most) = leg.reach();
+            least < ends.into_iter().fold(f64::INFINITY, f64::min) - RUN_UP
+                || ends.into_iter().fold(f64::NEG_INFINITY, f64::max) + RUN_UP < most
+        })
+    }
+
+    /// From `time` on the planned moves lead to a waypoint.
+    fn lead_by_planned(&mut self, time: f64, duration: f64, waypoint: usize) {
+        std::mem::swap(&mut self.legs, &mut self.planned);
+        let spline_at = self.trajectory.spline.waypoint(waypoint).time;
+        self.lead = Lead::Legs { from: time, until: time + duration, spline_at };
     }
 }
+
+/// A detour (rad or m) that is none.
+const RUN_UP: f64 = 0.01;
 
 #[cfg(test)]
 #[path = "motion_tests.rs"]

@@ -71,6 +71,8 @@ pub enum FollowerEvent {
     Ended(Ended),
     /// A goal is no longer needed. It comes back whole, so that nothing is freed where time matters.
     Retired(Box<Goal>),
+    /// It obeys goals from now on, or does not any more.
+    Active(bool),
     /// What the oldest [`Request::Query`] that has no answer yet asked for.
     Answer(Answer),
 }

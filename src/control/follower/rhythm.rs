@@ -68,7 +68,7 @@ impl Rhythm {
             let step = positions[joint] - self.positions[joint];
             if let Some(interval) = interval.filter(|_| step.is_finite()) {
                 velocities[column] = passing_velocity(step / interval, positions[joint], &limits[joint]);
-                stop_secs = stop_secs.max(time_to_stop(velocities[column], &limits[joint]));
+                stop_secs = stop_secs.max(limits[joint].stopping_secs(velocities[column]));
             }
         }
         (self.last, self.interval, self.positions) = (Some(now), interval, positions);
@@ -94,16 +94,6 @@ fn passing_velocity(velocity: f64, position: f64, limits: &JointLimits) -> f64 {
 
 /// The part of the acceleration that braking takes in the mean, because jerk is limited too.
 const SHARE: f64 = 0.5;
-
-/// How long a joint takes to come to rest (s).
-fn time_to_stop(velocity: f64, limits: &JointLimits) -> f64 {
-    let (speed, acceleration, jerk) = (velocity.abs(), limits.max_acceleration(), limits.max_jerk());
-    if acceleration * acceleration <= speed * jerk {
-        speed / acceleration + acceleration / jerk
-    } else {
-        2.0 * (speed / jerk).sqrt()
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -142,7 +132,7 @@ mod tests {
         assert!((pace.velocities[0] - 1.0).abs() < 1e-6);
         assert!((pace.patience_secs - 0.15).abs() < 1e-6);
         let room = pace.velocities[0] * (pace.after_secs - pace.patience_secs);
-        assert!(room + 1e-9 >= pace.velocities[0] * time_to_stop(1.0, &limits()[0]) / 2.0);
+        assert!(room + 1e-9 >= limits()[0].stopping_distance(1.0));
     }
 
     #[test]

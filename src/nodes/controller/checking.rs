@@ -13,6 +13,7 @@ use r2r::trajectory_msgs::msg::JointTrajectory;
 use tokio::sync::watch;
 
 use super::report::ControllerReport;
+use crate::config::Config;
 use crate::config::controller::ControllerConfig;
 use crate::control::follower::{Goal, GoalId, Tolerances};
 use crate::nodes::action_server::GoalUuid;
@@ -45,7 +46,7 @@ pub(super) struct Checked {
 pub(super) struct Checking {
     names: Vec<String>,
     limits: Vec<JointLimits>,
-    config: watch::Receiver<ControllerConfig>,
+    config: watch::Receiver<Config>,
     report: watch::Receiver<ControllerReport>,
     under_way: FuturesOrdered<BoxFuture<'static, Checked>>,
     cancelled: HashSet<GoalUuid>,
@@ -67,7 +68,7 @@ impl Checking {
     pub(super) fn new(
         names: Vec<String>,
         limits: Vec<JointLimits>,
-        config: watch::Receiver<ControllerConfig>,
+        config: watch::Receiver<Config>,
         report: watch::Receiver<ControllerReport>,
     ) -> Self {
         Self { names, limits, config, report, under_way: FuturesOrdered::new(), cancelled: HashSet::new() }
@@ -79,14 +80,12 @@ impl Checking {
         let check = Check {
             names: self.names.clone(),
             limits: self.limits.clone(),
-            config: self.config.borrow().clone(),
+            config: self.config.borrow().controller.clone(),
             start: report.joints().iter().map(|joint| joint.desired).collect(),
             active: report.view.active,
         };
         let checked = if is_long(from.trajectory()) {
-            let aside = tokio::task::spawn_blocking(move || check.run(from));
-            // A task that cannot be joined has panicked, which ends the process where it happens.
-            aside.map(|joined| joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))).boxed()
+            check.run_aside(from).boxed()
         } else {
             futures::future::ready(check.run(from)).boxed()
         };
@@ -128,6 +127,14 @@ impl Check {
         Checked { from, cancelled: false, goal }
     }
 
+    async fn run_aside(self, from: Incoming) -> Checked {
+        match tokio::task::spawn_blocking(move || self.run(from)).await {
+            Ok(checked) => checked,
+            // The process ends, by its own wish or by a defect that has told itself already.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     fn goal(&self, from: &Incoming) -> Result<Goal, Refusal> {
         if !self.active {
             return Err(Refusal::Inactive);
@@ -142,8 +149,8 @@ impl Check {
             allow_partial: config.allow_partial_joints_goal,
             allow_moving_end: config.allow_nonzero_velocity_at_trajectory_end,
             allow_integration: config.allow_integration_in_goal_trajectories,
-            interpolation: config.interpolation_method,
-            policy: config.trajectory_limits,
+            interpolation: config.interpolation,
+            policy: config.limits_policy,
             upsampling: config.upsampling.filter(|_| by_topic),
             start: &self.start,
         })?;
