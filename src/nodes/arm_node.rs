@@ -23,7 +23,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut hardware_node = NodeBuilder::new(&context, "hardware_node")?;
     let mut controller_node = NodeBuilder::new(&context, "arm_controller")?;
     let config = hardware_node.config(&[Part::Hardware])?;
-    let controller_config = controller_node.config(&[Part::Controller])?;
+    let controller_settings = controller_node.settings(&[Part::Controller])?;
     let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
 
     let (thread_ports, arm_ports, requests) = ports();
@@ -31,14 +31,10 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let (commander, mut goals) = TrajectoryCommander::new(follower);
     let (joint_publisher, mut services) =
         hardware::offer(&mut hardware_node.node, &setup.joints, &config.hardware, requests)?;
-    let (state_publisher, mut controller) = controller::offer(
-        &mut controller_node.node,
-        &setup.joints,
-        &setup.limits,
-        &controller_config.controller,
-    )?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
-    parameters::serve(&mut controller_node.node, controller_config.declared)?;
+    let changes = parameters::serve_settings(&mut controller_node.node, controller_settings)?;
+    let (state_publisher, mut controller) =
+        controller::offer(&mut controller_node.node, &setup.joints, &setup.limits, changes)?;
     let sinks: Vec<_> = vec![Box::new(joint_publisher) as _, Box::new(state_publisher) as _];
     let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
     let spinning = ros::spin(vec![hardware_node.node, controller_node.node])?;

@@ -23,6 +23,7 @@ use super::action_server::{ActionRequest, ActionServer, GoalEnd, GoalUuid};
 use super::hardware::{has_subscriber, publish};
 use super::messages::{configured_tolerances, stamp_of, time_of, tolerances, waypoints};
 use super::publisher::SnapshotSink;
+use crate::config::Config;
 use crate::config::arm::MAX_JOINTS;
 use crate::config::controller::ControllerConfig;
 use crate::control::arm::MeasuredJoint;
@@ -71,6 +72,7 @@ pub struct Controller {
     joints: Vec<String>,
     limits: Vec<JointLimits>,
     config: ControllerConfig,
+    changes: watch::Receiver<Config>,
     report: watch::Receiver<ControllerReport>,
     feedback_timer: Interval,
     origins: HashMap<GoalId, Origin>,
@@ -92,9 +94,10 @@ pub fn offer(
     node: &mut Node,
     joints: &[String],
     limits: &[JointLimits],
-    config: &ControllerConfig,
+    changes: watch::Receiver<Config>,
 ) -> anyhow::Result<(ControllerPublisher, Controller)> {
     let failed = |error| anyhow!("cannot offer the controller's topics: {error}");
+    let config = changes.borrow().controller.clone();
     let (report_sender, report) = watch::channel(ControllerReport::new(Time(0), joints.len()));
     let publisher = ControllerPublisher {
         joints: joints.to_vec(),
@@ -110,7 +113,8 @@ pub fn offer(
         topic: topic.boxed(),
         joints: joints.to_vec(),
         limits: limits.to_vec(),
-        config: config.clone(),
+        config,
+        changes,
         report,
         feedback_timer,
         origins: HashMap::new(),
@@ -232,6 +236,7 @@ impl Controller {
     }
 
     fn on_action(&mut self, request: ActionRequest<Action>) -> Option<Request> {
+        self.take_changes();
         match request {
             ActionRequest::Goal(uuid, message) => match self.goal_of(&message) {
                 Ok(goal) => Some(self.follow(goal, Origin::Action(uuid))),
@@ -253,6 +258,7 @@ impl Controller {
     }
 
     fn on_message(&mut self, message: &JointTrajectory) -> Option<Request> {
+        self.take_changes();
         if message.points.is_empty() {
             return Some(Request::Stop);
         }
@@ -262,6 +268,13 @@ impl Controller {
                 tracing::error!("trajectory from the topic refused: {refusal}");
                 None
             }
+        }
+    }
+
+    /// A goal is judged by the parameters as they are when it comes.
+    fn take_changes(&mut self) {
+        if self.changes.has_changed().unwrap_or(false) {
+            self.config.clone_from(&self.changes.borrow_and_update().controller);
         }
     }
 

@@ -56,15 +56,16 @@ const MOVED_BY_OTHERS: f64 = 0.2;
 /// Where configuration or robot model are not usable.
 pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut builder = NodeBuilder::new(&context, "arm_controller")?;
-    let config = builder.config(&[Part::Controller])?;
-    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let settings = builder.settings(&[Part::Controller])?;
+    let config = settings.config();
+    let setup = arm_setup(config, &robot_model(&config.arm)?)?;
+    let changes = parameters::serve_settings(&mut builder.node, settings)?;
     let (publisher, mut controller) =
-        controller::offer(&mut builder.node, &setup.joints, &setup.limits, &config.controller)?;
+        controller::offer(&mut builder.node, &setup.joints, &setup.limits, changes)?;
     let failed = |error| anyhow!("cannot exchange joint states and commands: {error}");
     let node = &mut builder.node;
     let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
     let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
-    parameters::serve(node, config.declared)?;
     let follower = Follower::new(setup.limits, setup.period.as_secs_f64());
     let mut remote = Remote::new(setup.joints, follower, commands, publisher);
     let spinning = ros::spin(vec![builder.node])?;
