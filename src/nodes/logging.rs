@@ -83,10 +83,14 @@ impl<S: Subscriber> Layer<S> for RosLayer {
             Level::DEBUG | Level::TRACE => (LogSeverity::Debug, Log::DEBUG as u8),
         };
         // C strings end at a NUL, and r2r panics on one.
-        let message = (text.message + &text.fields).replace('\0', "\u{fffd}");
+        let message = (text.message.clone() + &text.fields).replace('\0', "\u{fffd}");
         let loggers = LOGGERS.lock().unwrap_or_else(PoisonError::into_inner);
         let is_of_controller = CONTROLLER_MODULES.contains(&metadata.target());
-        let of_node = loggers.iter().find(|logger| logger.is_controller == is_of_controller);
+        let is_its = |logger: &&Logger| match &text.node {
+            Some(node) => logger.name == *node,
+            None => logger.is_controller == is_of_controller,
+        };
+        let of_node = loggers.iter().find(is_its);
         let logger = of_node.or(loggers.first());
         let name = logger.map_or(self.logger, |logger| logger.name.as_str());
         let (file, line) = (metadata.file().unwrap_or(""), metadata.line().unwrap_or(0));
@@ -114,9 +118,19 @@ impl<S: Subscriber> Layer<S> for RosLayer {
 struct Text {
     message: String,
     fields: String,
+    /// The logger of the node that the event is about, where the event has the field `node`.
+    node: Option<String>,
 }
 
 impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "node" {
+            self.node = Some(value.to_owned());
+        } else {
+            self.record_debug(field, &value);
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         // Writing to a string does not fail.
         let _infallible = if field.name() == "message" {

@@ -12,8 +12,9 @@ use r2r::{Context, Node};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::logging;
-use super::parameters::given_parameters;
+use super::parameters::{arm_joints, given_parameters};
 use crate::config::parameters::{self, Parameters, Value};
+use crate::config::settings::Settings;
 use crate::config::{Config, Part};
 
 /// A node that is being built: entities are created on it, then it is spun.
@@ -22,6 +23,8 @@ pub struct NodeBuilder {
     pub node: Node,
     /// What it was given on the command line and in parameter files.
     pub given: Parameters,
+    /// The joints that the arm has, as far as this is said to all nodes.
+    pub arm_joints: Vec<String>,
 }
 
 /// Nodes that are spun on threads of their own until this is dropped.
@@ -117,7 +120,7 @@ impl NodeBuilder {
         if given.get("use_sim_time") == Some(&Value::Bool(true)) {
             tracing::warn!("use_sim_time is set, but `{name}` goes by the machine's clock");
         }
-        Ok(Self { node, given })
+        Ok(Self { node, given, arm_joints: arm_joints()? })
     }
 
     /// The node's configuration, of the parts that it needs.
@@ -125,7 +128,15 @@ impl NodeBuilder {
     /// # Errors
     /// Every parameter that is missing, wrong, or known to no node.
     pub fn config(&self, parts: &[Part]) -> anyhow::Result<Config> {
-        Ok(Config::new(&self.given, parts)?)
+        Ok(Config::of_arm(&self.given, &self.arm_joints, parts)?)
+    }
+
+    /// The node's configuration, of the parts that it needs, to be served so that it may change.
+    ///
+    /// # Errors
+    /// Every parameter that is missing, wrong, or known to no node.
+    pub fn settings(&self, parts: &[Part]) -> anyhow::Result<Settings> {
+        Ok(Settings::new(&self.given, &self.arm_joints, parts)?)
     }
 }
 
