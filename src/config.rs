@@ -7,15 +7,17 @@ pub mod arm;
 pub mod controller;
 pub mod declaration;
 pub mod hardware;
+pub mod manager;
 pub mod parameters;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use arm::ArmConfig;
 use controller::ControllerConfig;
 use declaration::{Declaration, Declared, ParameterError, reject_unknown};
 use hardware::HardwareConfig;
+use manager::ManagerConfig;
 use parameters::{ParameterFileError, Parameters};
 
 /// Parts of an arm's configuration that one node reads and another may not.
@@ -25,6 +27,8 @@ pub enum Part {
     Hardware,
     /// The trajectory controller.
     Controller,
+    /// Which controllers there are.
+    Manager,
 }
 
 /// The configuration of an arm, as far as a node needs it.
@@ -36,6 +40,8 @@ pub struct Config {
     pub hardware: HardwareConfig,
     /// The controller's part; without meaning where that part was not asked for.
     pub controller: ControllerConfig,
+    /// The controller manager's part; without meaning where that part was not asked for.
+    pub manager: ManagerConfig,
     /// The parameters that the parts asked for have, by name.
     pub declared: BTreeMap<String, Declared>,
 }
@@ -64,21 +70,32 @@ impl Config {
     /// Every parameter that is missing, wrong, or known to no node.
     pub fn new(given: &Parameters, parts: &[Part]) -> Result<Self, ConfigError> {
         let (arm, mut declared, mut errors) = section(given, ArmConfig::declare);
+        let (hardware, of_hardware, wrong_hardware) =
+            section(given, |d| HardwareConfig::declare(d, &arm.joints));
+        let (controller, of_controller, wrong_controller) =
+            section(given, |d| ControllerConfig::declare(d, &arm.joints));
+        let taken: BTreeSet<&str> = [&declared, &of_hardware, &of_controller]
+            .into_iter()
+            .flat_map(|of| of.keys())
+            .filter_map(|name| group_of(name))
+            .collect();
+        let (manager, of_manager, wrong_manager) =
+            section(given, |d| ManagerConfig::declare(d, |group| !taken.contains(group)));
         let mut known = declared.clone();
-        let mut add = |part, (of_part, wrong): (BTreeMap<String, Declared>, Vec<ParameterError>)| {
+        for (part, of_part, wrong) in [
+            (Part::Hardware, of_hardware, wrong_hardware),
+            (Part::Controller, of_controller, wrong_controller),
+            (Part::Manager, of_manager, wrong_manager),
+        ] {
             known.extend(of_part.clone());
             if parts.contains(&part) {
                 declared.extend(of_part);
                 errors.extend(wrong);
             }
-        };
-        let (hardware, of_part, wrong) = section(given, |d| HardwareConfig::declare(d, &arm.joints));
-        add(Part::Hardware, (of_part, wrong));
-        let (controller, of_part, wrong) = section(given, |d| ControllerConfig::declare(d, &arm.joints));
-        add(Part::Controller, (of_part, wrong));
+        }
         errors.extend(reject_unknown(given, known.keys()).err());
         if errors.is_empty() {
-            Ok(Self { arm, hardware, controller, declared })
+            Ok(Self { arm, hardware, controller, manager, declared })
         } else {
             Err(ConfigError::Parameters(errors))
         }
@@ -93,6 +110,11 @@ impl Config {
         given.extend(overrides.clone());
         Self::new(&given, &[Part::Hardware])
     }
+}
+
+/// What stands before the first dot of a parameter's name.
+fn group_of(name: &str) -> Option<&str> {
+    name.split_once('.').map(|(group, _)| group)
 }
 
 fn section<T>(
