@@ -11,16 +11,18 @@
 
 use std::fmt;
 
+use super::safety::State;
 use crate::config::manager::{ControllerEntry, ControllerKind};
 
-/// The states of a loaded controller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ControllerState {
-    /// It is there, and that is all.
+/// The states of a loaded controller, and of hardware.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lifecycle {
+    /// It is there, and that is all; hardware does not answer.
+    #[default]
     Unconfigured,
-    /// It could be active.
+    /// It could be active; hardware answers and cannot move.
     Inactive,
-    /// It commands its joints.
+    /// It commands its joints; hardware can move.
     Active,
 }
 
@@ -34,7 +36,7 @@ pub struct Controller {
     /// Which joints it commands; those that a broadcaster publishes.
     pub joints: Vec<String>,
     /// `None` where it is not loaded.
-    pub state: Option<ControllerState>,
+    pub state: Option<Lifecycle>,
 }
 
 /// The controllers of the process.
@@ -117,7 +119,10 @@ pub enum Refusal {
     },
 }
 
-impl ControllerState {
+impl Lifecycle {
+    /// Every state.
+    pub const ALL: [Self; 3] = [Self::Unconfigured, Self::Inactive, Self::Active];
+
     /// The word that tools know the state by.
     pub fn word(self) -> &'static str {
         match self {
@@ -128,9 +133,20 @@ impl ControllerState {
     }
 }
 
-impl fmt::Display for ControllerState {
+impl fmt::Display for Lifecycle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
+    }
+}
+
+/// The state of an arm as that of hardware.
+impl From<State> for Lifecycle {
+    fn from(state: State) -> Self {
+        match state {
+            State::Disconnected => Self::Unconfigured,
+            _ if state.can_move() => Self::Active,
+            _ => Self::Inactive,
+        }
     }
 }
 
@@ -155,7 +171,7 @@ impl Controller {
     /// A controller as it is when the process starts: active.
     pub fn started(entry: ControllerEntry, joints: Vec<String>) -> Self {
         let ControllerEntry { name, kind } = entry;
-        Self { name, kind, joints, state: Some(ControllerState::Active) }
+        Self { name, kind, joints, state: Some(Lifecycle::Active) }
     }
 
     /// What it commands when it is active.
@@ -165,7 +181,7 @@ impl Controller {
 
     /// Whether it commands its joints now.
     pub fn is_active(&self) -> bool {
-        self.state == Some(ControllerState::Active)
+        self.state == Some(Lifecycle::Active)
     }
 
     fn is_broadcaster(&self) -> bool {
@@ -180,7 +196,7 @@ impl Roster {
     }
 
     /// Those that are loaded.
-    pub fn loaded(&self) -> impl Iterator<Item = (&Controller, ControllerState)> {
+    pub fn loaded(&self) -> impl Iterator<Item = (&Controller, Lifecycle)> {
         self.controllers.iter().filter_map(|controller| Some((controller, controller.state?)))
     }
 
@@ -198,7 +214,7 @@ impl Roster {
     /// What the owner of the controllers says of one.
     pub fn set_active(&mut self, index: usize, active: bool) {
         if let Some(controller) = self.controllers.get_mut(index) {
-            let state = if active { ControllerState::Active } else { ControllerState::Inactive };
+            let state = if active { Lifecycle::Active } else { Lifecycle::Inactive };
             controller.state = Some(state);
         }
     }
@@ -213,7 +229,7 @@ impl Roster {
         if state.is_some() {
             return Err(Refusal::Loaded(name.to_owned()));
         }
-        *state = Some(ControllerState::Unconfigured);
+        *state = Some(Lifecycle::Unconfigured);
         Ok(())
     }
 
@@ -223,7 +239,7 @@ impl Roster {
     /// Where it is active, or not in the list.
     pub fn unload(&mut self, name: &str) -> Result<(), Refusal> {
         let (index, state) = self.find_loaded(name)?;
-        if state == ControllerState::Active {
+        if state == Lifecycle::Active {
             return Err(Refusal::Active(name.to_owned()));
         }
         self.controllers[index].state = None;
@@ -236,8 +252,8 @@ impl Roster {
     /// Where it is not in the list.
     pub fn configure(&mut self, name: &str) -> Result<(), Refusal> {
         let (index, state) = self.find_loaded(name)?;
-        if state == ControllerState::Unconfigured {
-            self.controllers[index].state = Some(ControllerState::Inactive);
+        if state == Lifecycle::Unconfigured {
+            self.controllers[index].state = Some(Lifecycle::Inactive);
         }
         Ok(())
     }
@@ -248,10 +264,10 @@ impl Roster {
     /// Where it is active, or not in the list.
     pub fn clean_up(&mut self, name: &str) -> Result<(), Refusal> {
         let (index, state) = self.find_loaded(name)?;
-        if state == ControllerState::Active {
+        if state == Lifecycle::Active {
             return Err(Refusal::Active(name.to_owned()));
         }
-        self.controllers[index].state = Some(ControllerState::Unconfigured);
+        self.controllers[index].state = Some(Lifecycle::Unconfigured);
         Ok(())
     }
 
@@ -303,9 +319,9 @@ impl Roster {
         let (index, state) = self.find_loaded(name)?;
         match state {
             _ if self.controllers[index].is_broadcaster() => Err(Refusal::Broadcaster(name.to_owned())),
-            ControllerState::Active => Ok(Some(index)),
-            ControllerState::Inactive => Ok(None),
-            ControllerState::Unconfigured => Err(Refusal::Unconfigured(name.to_owned())),
+            Lifecycle::Active => Ok(Some(index)),
+            Lifecycle::Inactive => Ok(None),
+            Lifecycle::Unconfigured => Err(Refusal::Unconfigured(name.to_owned())),
         }
     }
 
@@ -313,9 +329,9 @@ impl Roster {
     fn activation(&self, name: &str) -> Result<Option<usize>, Refusal> {
         let (index, state) = self.find_loaded(name)?;
         match state {
-            ControllerState::Active => Ok(None),
-            ControllerState::Inactive => Ok(Some(index)),
-            ControllerState::Unconfigured => Err(Refusal::Unconfigured(name.to_owned())),
+            Lifecycle::Active => Ok(None),
+            Lifecycle::Inactive => Ok(Some(index)),
+            Lifecycle::Unconfigured => Err(Refusal::Unconfigured(name.to_owned())),
         }
     }
 
@@ -340,7 +356,7 @@ impl Roster {
         index.ok_or_else(|| Refusal::Unknown { name: name.to_owned(), known: known() })
     }
 
-    fn find_loaded(&self, name: &str) -> Result<(usize, ControllerState), Refusal> {
+    fn find_loaded(&self, name: &str) -> Result<(usize, Lifecycle), Refusal> {
         let index = self.find(name)?;
         let state = self.controllers[index].state.ok_or_else(|| Refusal::NotLoaded(name.to_owned()))?;
         Ok((index, state))

@@ -135,11 +135,11 @@ fn a_controller_goes_from_not_loaded_to_inactive_and_back() {
     assert!(roster.loaded().all(|(controller, _)| controller.name != "other"));
     assert_eq!(roster.configure("other"), Err(Refusal::NotLoaded("other".to_owned())));
     roster.load("other").unwrap();
-    assert_eq!(roster.get(OTHER).unwrap().state, Some(ControllerState::Unconfigured));
+    assert_eq!(roster.get(OTHER).unwrap().state, Some(Lifecycle::Unconfigured));
     roster.configure("other").unwrap();
-    assert_eq!(roster.get(OTHER).unwrap().state, Some(ControllerState::Inactive));
+    assert_eq!(roster.get(OTHER).unwrap().state, Some(Lifecycle::Inactive));
     roster.clean_up("other").unwrap();
-    assert_eq!(roster.get(OTHER).unwrap().state, Some(ControllerState::Unconfigured));
+    assert_eq!(roster.get(OTHER).unwrap().state, Some(Lifecycle::Unconfigured));
 }
 
 #[test]
@@ -163,4 +163,17 @@ fn joints_are_claimed_by_active_controllers_only_and_never_by_the_broadcaster() 
 fn an_unknown_name_is_answered_with_those_that_there_are() {
     let said = roster().load("arm_controler").unwrap_err().to_string();
     assert_eq!(said, "there is no controller `arm_controler`; there are arm, other, gripper, states");
+}
+
+#[test]
+fn hardware_is_active_while_it_can_move() {
+    for state in [State::Holding, State::Active, State::Degraded] {
+        assert_eq!(Lifecycle::from(state), Lifecycle::Active);
+    }
+    for state in
+        [State::Identified, State::Energizing, State::Releasing, State::Faulted, State::EmergencyStop]
+    {
+        assert_eq!(Lifecycle::from(state), Lifecycle::Inactive);
+    }
+    assert_eq!(Lifecycle::from(State::Disconnected), Lifecycle::Unconfigured);
 }
