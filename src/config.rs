@@ -9,6 +9,7 @@ pub mod controller;
 pub mod declaration;
 pub mod from_value;
 pub mod hardware;
+pub mod manager;
 pub mod parameters;
 pub mod settings;
 
@@ -19,6 +20,7 @@ use arm::ArmConfig;
 use controller::ControllerConfig;
 use declaration::{Declaration, Declared, ParameterError, reject_unknown};
 use hardware::HardwareConfig;
+use manager::ManagerConfig;
 use parameters::{ParameterFileError, Parameters, Value};
 
 /// Parts of an arm's configuration that one node reads and another may not.
@@ -30,6 +32,8 @@ pub enum Part {
     Hardware,
     /// A trajectory controller.
     Controller,
+    /// Which controllers there are.
+    Manager,
 }
 
 /// The configuration of an arm, as far as a node needs it.
@@ -41,6 +45,8 @@ pub struct Config {
     pub hardware: HardwareConfig,
     /// A trajectory controller's part; without meaning where that part was not asked for.
     pub controller: ControllerConfig,
+    /// The controller manager's part; without meaning where that part was not asked for.
+    pub manager: ManagerConfig,
     /// The parameters that the parts asked for have, by name.
     pub declared: BTreeMap<String, Declared>,
     /// What the user is to be told once: a sentence for each parameter that was given and has no meaning here.
@@ -106,13 +112,13 @@ impl Config {
     fn read(reading: &mut Reading<'_>) -> Self {
         let arm = reading.section(None, ArmConfig::declare);
         let joints = &arm.joints;
-        Self {
-            hardware: reading.section(Some(Part::Hardware), |d| HardwareConfig::declare(d, joints)),
-            controller: reading.section(Some(Part::Controller), |d| ControllerConfig::declare(d, joints)),
-            arm,
-            declared: BTreeMap::new(),
-            remarks: Vec::new(),
-        }
+        let hardware = reading.section(Some(Part::Hardware), |d| HardwareConfig::declare(d, joints));
+        let controller = reading.section(Some(Part::Controller), |d| ControllerConfig::declare(d, joints));
+        let taken: BTreeSet<String> = reading.known.iter().filter_map(|name| group_of(name)).collect();
+        let manager = reading
+            .section(Some(Part::Manager), |d| ManagerConfig::declare(d, |group| !taken.contains(group)));
+        let (declared, remarks) = (BTreeMap::new(), Vec::new());
+        Self { arm, hardware, controller, manager, declared, remarks }
     }
 
     /// Reads what the file at `path` says of the hardware node, with `overrides` on top.
@@ -142,6 +148,11 @@ impl<'a> Reading<'a> {
         Self { given, parts, declared, known, remarks: Vec::new(), errors: Vec::new() }
     }
 
+    /// Whether the part counts; what all nodes share does not for one that only knows which controllers there are.
+    fn counts(&self, part: Option<Part>) -> bool {
+        part.map_or(self.parts != [Part::Manager], |part| self.parts.contains(&part))
+    }
+
     /// Reads one section. Of a part that was not asked for only the names count.
     fn section<T>(&mut self, part: Option<Part>, declare: impl FnOnce(&mut Declaration<'_>) -> T) -> T {
         let mut declaration = Declaration::new(self.given);
@@ -149,13 +160,18 @@ impl<'a> Reading<'a> {
         let remarks = declaration.remarks().to_vec();
         let (declared, errors) = declaration.finish();
         self.known.extend(declared.keys().cloned());
-        if part.is_none_or(|part| self.parts.contains(&part)) {
+        if self.counts(part) {
             self.declared.extend(declared);
             self.remarks.extend(remarks);
             self.errors.extend(errors);
         }
         section
     }
+}
+
+/// What stands before the first dot of a parameter's name.
+fn group_of(name: &str) -> Option<String> {
+    name.split_once('.').map(|(group, _)| group.to_owned())
 }
 
 #[cfg(test)]

@@ -252,6 +252,11 @@ impl<'a> Declaration<'a> {
         self.given.contains_key(name)
     }
 
+    /// The names that a value was given for, in alphabetical order.
+    pub fn given_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.given.keys().map(String::as_str)
+    }
+
     /// Records that a value of the right type is wrong all the same.
     pub fn refuse(&mut self, name: &str, value: Value, expected: impl Into<String>) {
         self.errors.push(ParameterError::Value { name: name.to_owned(), value, expected: expected.into() });
