@@ -6,6 +6,7 @@
 pub mod arm;
 pub mod controller;
 pub mod declaration;
+pub mod gripper;
 pub mod hardware;
 pub mod parameters;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 use arm::ArmConfig;
 use controller::ControllerConfig;
 use declaration::{Declaration, Declared, ParameterError, reject_unknown};
+use gripper::{GripperConfig, GripperKind};
 use hardware::HardwareConfig;
 use parameters::{ParameterFileError, Parameters};
 
@@ -25,6 +27,8 @@ pub enum Part {
     Hardware,
     /// The trajectory controller.
     Controller,
+    /// A gripper controller.
+    Gripper(GripperKind),
 }
 
 /// The configuration of an arm, as far as a node needs it.
@@ -36,6 +40,8 @@ pub struct Config {
     pub hardware: HardwareConfig,
     /// The controller's part; without meaning where that part was not asked for.
     pub controller: ControllerConfig,
+    /// The gripper's part; without meaning where that part was not asked for.
+    pub gripper: GripperConfig,
     /// The parameters that the parts asked for have, by name.
     pub declared: BTreeMap<String, Declared>,
 }
@@ -76,9 +82,17 @@ impl Config {
         add(Part::Hardware, (of_part, wrong));
         let (controller, of_part, wrong) = section(given, |d| ControllerConfig::declare(d, &arm.joints));
         add(Part::Controller, (of_part, wrong));
+        let gripper = parts.iter().find_map(|part| match part {
+            Part::Gripper(kind) => Some(*kind),
+            _ => None,
+        });
+        // The parallel gripper has every parameter that a gripper can have.
+        let kind = gripper.unwrap_or(GripperKind::Parallel);
+        let (gripper, of_part, wrong) = section(given, |d| GripperConfig::declare(d, &arm.joints, kind));
+        add(Part::Gripper(kind), (of_part, wrong));
         errors.extend(reject_unknown(given, known.keys()).err());
         if errors.is_empty() {
-            Ok(Self { arm, hardware, controller, declared })
+            Ok(Self { arm, hardware, controller, gripper, declared })
         } else {
             Err(ConfigError::Parameters(errors))
         }

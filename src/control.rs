@@ -5,6 +5,7 @@
 
 pub mod arm;
 pub mod follower;
+pub mod gripper;
 pub mod limiter;
 pub mod safety;
 pub mod stream;

@@ -8,6 +8,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use crate::trajectory::limits::JointLimits;
+use crate::trajectory::spline::JointState;
 
 /// Keeps the commands of one joint within its limits.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,11 @@ impl Limiter {
         let unlimited = 2.0 * limits.max_velocity() / period_secs;
         let acceleration = limits.max_acceleration().min(unlimited);
         Self { limits, period_secs, acceleration, position, velocity: 0.0, last_target: None }
+    }
+
+    /// A limiter in motion.
+    pub fn moving(limits: JointLimits, period_secs: f64, state: JointState) -> Self {
+        Self { velocity: state.velocity, ..Self::new(limits, period_secs, state.position) }
     }
 
     /// Starts again at rest at `position`, wherever that is.

@@ -173,6 +173,7 @@ impl From<&Snapshot> for ControllerReport {
                 fresh: servo.fresh,
                 position: servo.position,
                 velocity: servo.velocity,
+                effort: servo.effort,
             };
         }
         report

@@ -149,7 +149,8 @@ impl Remote {
             let position = message.position.get(index).copied().unwrap_or(f64::NAN);
             if position.is_finite() {
                 let velocity = message.velocity.get(index).copied().unwrap_or(0.0);
-                self.measured[joint] = MeasuredJoint { stamp: now, fresh: true, position, velocity };
+                let effort = message.effort.get(index).copied().unwrap_or(f64::NAN);
+                self.measured[joint] = MeasuredJoint { stamp: now, fresh: true, position, velocity, effort };
             }
         }
         self.measured.iter().any(|measured| measured.fresh)

@@ -9,10 +9,13 @@ use std::thread::Thread;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::snapshot::Snapshot;
-use crate::control::arm::{ArmRequest, ReferenceSource};
+use crate::control::arm::{ArmRequest, MeasuredJoint, Reference, ReferenceSource};
 use crate::control::follower::{Finished, Follower, Request};
+use crate::control::gripper::goal::GripperFinished;
+use crate::control::gripper::{Gripper, GripperRequest};
 use crate::control::safety::Transition;
 use crate::control::stream::{CommandStream, JointCommand};
+use crate::units::Time;
 
 /// What happened in the control thread, besides what snapshots say.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub enum ArmEvent {
     Trouble(String),
     /// A goal ended.
     Finished(Finished),
+    /// A gripper's goal ended.
+    Gripped(GripperFinished),
 }
 
 /// Where the control thread gets its references from, and what of it others may see.
@@ -77,6 +82,86 @@ impl Commander for TrajectoryCommander {
         for (joint, desired) in snapshot.joints_mut().iter_mut().zip(self.follower.desired()) {
             joint.desired = *desired;
         }
+    }
+}
+
+/// References of one joint that is a gripper.
+pub struct GripperCommander {
+    gripper: Gripper,
+    requests: Consumer<GripperRequest>,
+}
+
+impl GripperCommander {
+    /// A gripper whose requests come through the queue that is returned with it.
+    pub fn new(gripper: Gripper) -> (Self, Producer<GripperRequest>) {
+        let (producer, requests) = RingBuffer::new(REQUESTS);
+        (Self { gripper, requests }, producer)
+    }
+}
+
+impl Commander for GripperCommander {
+    fn source(&mut self) -> &mut dyn ReferenceSource {
+        &mut self.gripper
+    }
+
+    fn take_requests(&mut self) {
+        while self.gripper.has_room() {
+            let Ok(request) = self.requests.pop() else { return };
+            self.gripper.request(request);
+        }
+    }
+
+    fn next_event(&mut self) -> Option<ArmEvent> {
+        self.gripper.pop_finished().map(ArmEvent::Gripped)
+    }
+
+    fn describe(&self, snapshot: &mut Snapshot) {
+        if let Some(joint) = snapshot.joints_mut().get_mut(self.gripper.joint()) {
+            (joint.desired, joint.gripper) = (self.gripper.desired(), self.gripper.status());
+        }
+    }
+}
+
+/// Several commanders in turn; where two speak of the same joint the later one counts.
+pub struct Together(pub Vec<Box<dyn Commander>>);
+
+impl Commander for Together {
+    fn source(&mut self) -> &mut dyn ReferenceSource {
+        self
+    }
+
+    fn take_requests(&mut self) {
+        self.0.iter_mut().for_each(|part| part.take_requests());
+    }
+
+    fn next_event(&mut self) -> Option<ArmEvent> {
+        self.0.iter_mut().find_map(|part| part.next_event())
+    }
+
+    fn describe(&self, snapshot: &mut Snapshot) {
+        self.0.iter().for_each(|part| part.describe(snapshot));
+    }
+}
+
+impl ReferenceSource for Together {
+    fn step(&mut self, now: Time, measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool {
+        let mut moves = false;
+        for part in &mut self.0 {
+            moves |= part.source().step(now, measured, reference);
+        }
+        moves
+    }
+
+    fn limit_efforts(&mut self, limits: &mut [f64]) {
+        self.0.iter_mut().for_each(|part| part.source().limit_efforts(limits));
+    }
+
+    fn hold_at(&mut self, positions: &[f64]) {
+        self.0.iter_mut().for_each(|part| part.source().hold_at(positions));
+    }
+
+    fn halt(&mut self, why: &'static str) {
+        self.0.iter_mut().for_each(|part| part.source().halt(why));
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bus::BusCounters;
 use crate::config::arm::MAX_JOINTS;
 use crate::control::follower::GoalId;
+use crate::control::gripper::GripperStatus;
 use crate::control::safety::State;
 use crate::protocol::feetech::alarms::Alarms;
 use crate::trajectory::spline::JointState;
@@ -48,6 +49,8 @@ pub struct JointSnapshot {
     pub desired: JointState,
     /// How many cycles in a row its servo has been silent.
     pub misses: u32,
+    /// What its gripper does, if it is one.
+    pub gripper: GripperStatus,
 }
 
 /// One control cycle.
