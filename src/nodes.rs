@@ -4,7 +4,7 @@
 //!
 //! - [`ros`]: context, nodes, the threads that spin them, start and end of a process;
 //! - [`logging`], [`parameters`], [`action_server`], [`messages`]: what every node needs of ROS;
-//! - [`hardware`], [`controller`]: what a node of that kind offers, wherever it runs;
+//! - [`hardware`], [`controller`], [`gripper`]: what a node of that kind offers, wherever it runs;
 //! - [`publisher`], [`statistics`], [`running_arm`]: the threads that run an arm and publish what it does;
 //! - [`hardware_node`], [`controller_node`], [`arm_node`]: the processes.
 
@@ -12,6 +12,7 @@ pub mod action_server;
 pub mod arm_node;
 pub mod controller;
 pub mod controller_node;
+pub mod gripper;
 pub mod hardware;
 pub mod hardware_node;
 pub mod logging;

@@ -77,6 +77,8 @@ pub struct Gripper {
     effort_limit: f64,
     phase: Phase,
     last_step: Option<Time>,
+    /// How much time lies between two steps (s), on the average.
+    mean_step_secs: f64,
     /// Why no motion is possible now, if so.
     halted: Option<&'static str>,
     finished: VecDeque<GripperFinished>,
@@ -105,8 +107,10 @@ const LONGEST_LEAD_SECS: f64 = 0.1;
 const CREEP_PART: f64 = 0.02;
 /// A cancelled motion leads no farther than so long (s) at the speed that the joint has.
 const STOP_SECS: f64 = 0.1;
-/// More steps are not made up for after a pause.
-const MOST_STEPS: f64 = 20.0;
+/// More time than this (s) is not made up for after a pause.
+const LONGEST_STEP_SECS: f64 = 0.1;
+/// Every step counts for this part of the average.
+const STEP_WEIGHT: f64 = 0.05;
 const FINISHED_CAPACITY: usize = 16;
 
 impl Gripper {
@@ -129,6 +133,7 @@ impl Gripper {
             effort_limit: f64::INFINITY,
             phase: Phase::Holding { at: 0.0 },
             last_step: None,
+            mean_step_secs: period_secs,
             halted: Some("the arm does not hold yet"),
             finished: VecDeque::with_capacity(FINISHED_CAPACITY),
         }
@@ -266,7 +271,9 @@ impl Gripper {
     }
 
     /// Looks where the joint is, and at what follows from that.
-    fn judge(&mut self, secs: f64) {
+    ///
+    /// `secs` went by, and the reference goes on by `reference_secs`.
+    fn judge(&mut self, secs: f64, reference_secs: f64) {
         self.phase = match self.phase {
             Phase::Limiting { goal, ticks_left: 0 } => self.moving(goal),
             Phase::Limiting { goal, ticks_left } => Phase::Limiting { goal, ticks_left: ticks_left - 1 },
@@ -275,6 +282,8 @@ impl Gripper {
                 self.judge_moving(goal, progress, secs)
             }
             Phase::Gripping { goal, progress, squeeze } if self.measured.fresh => {
+                let mut squeeze = squeeze;
+                squeeze.regulate(&self.measured, reference_secs);
                 self.judge_gripping(goal, progress, squeeze, secs)
             }
             Phase::Braking if self.is_at_rest() => Phase::Holding { at: self.limiter.position() },
@@ -308,7 +317,7 @@ impl Gripper {
         &mut self,
         goal: Option<GripperGoal>,
         mut progress: Progress,
-        mut squeeze: Squeeze,
+        squeeze: Squeeze,
         secs: f64,
     ) -> Phase {
         let left = (squeeze.end - self.measured.position).abs();
@@ -319,7 +328,6 @@ impl Gripper {
             return Phase::Holding { at: squeeze.end };
         }
         progress.note(left, secs, self.rules.stall_velocity_threshold);
-        squeeze.regulate(&self.measured, secs);
         let over = goal.filter(|_| self.rules.stall_timeout_secs < progress.secs);
         if let Some(goal) = over {
             self.finish(goal, GripperOutcome::Stalled);
@@ -350,15 +358,18 @@ impl Gripper {
         };
     }
 
-    /// How many periods, and how many seconds, went by since the last step.
+    /// How many periods the reference goes on by, and how many seconds went by since the last step.
+    ///
+    /// Steps may come more seldom than every period, with the messages of a simulator for one; but one that is late
+    /// now and then is no reason to run.
     fn elapsed(&mut self, now: Time) -> (u32, f64) {
-        let secs = self.last_step.map_or(self.period_secs, |last| now.secs_since(last)).max(0.0);
+        let secs = self.last_step.map_or(self.period_secs, |last| now.secs_since(last));
+        let secs = secs.clamp(0.0, LONGEST_STEP_SECS.max(self.period_secs));
         self.last_step = Some(now);
-        let periods = secs / self.period_secs;
-        // A cycle that is late now and then is no reason to run.
-        let steps = if periods < 2.0 { 1.0 } else { periods.round().min(MOST_STEPS) };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to MOST_STEPS")]
-        (steps as u32, secs.min(MOST_STEPS * self.period_secs))
+        self.mean_step_secs += STEP_WEIGHT * (secs - self.mean_step_secs);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "float casts saturate")]
+        let steps = (self.mean_step_secs / self.period_secs).round().max(1.0) as u32;
+        (steps, secs)
     }
 }
 
@@ -378,7 +389,7 @@ impl ReferenceSource for Gripper {
         if let Some(measured) = measured.get(self.joint) {
             self.measured = *measured;
         }
-        self.judge(secs);
+        self.judge(secs, f64::from(steps) * self.period_secs);
         for _ in 0..steps {
             self.advance();
         }

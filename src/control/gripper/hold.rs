@@ -82,7 +82,7 @@ impl Squeeze {
             .within(measured.position)
     }
 
-    /// Another `secs` went by, and this was measured.
+    /// The reference goes on by `secs`, and this was measured.
     pub(super) fn regulate(&mut self, measured: &MeasuredJoint, secs: f64) {
         let before = self.target;
         let lead = ((self.target - measured.position) * self.toward).max(0.0);
