@@ -8,6 +8,7 @@ pub mod common;
 pub mod controller;
 pub mod declaration;
 pub mod from_value;
+pub mod gripper;
 pub mod hardware;
 pub mod manager;
 pub mod parameters;
@@ -19,6 +20,7 @@ use std::path::Path;
 use arm::ArmConfig;
 use controller::ControllerConfig;
 use declaration::{Declaration, Declared, ParameterError, reject_unknown};
+use gripper::{GripperConfig, GripperKind};
 use hardware::HardwareConfig;
 use manager::ManagerConfig;
 use parameters::{ParameterFileError, Parameters, Value};
@@ -32,6 +34,8 @@ pub enum Part {
     Hardware,
     /// A trajectory controller.
     Controller,
+    /// A gripper controller.
+    Gripper(GripperKind),
     /// Which controllers there are.
     Manager,
 }
@@ -45,6 +49,8 @@ pub struct Config {
     pub hardware: HardwareConfig,
     /// A trajectory controller's part; without meaning where that part was not asked for.
     pub controller: ControllerConfig,
+    /// The gripper's part; without meaning where that part was not asked for.
+    pub gripper: GripperConfig,
     /// The controller manager's part; without meaning where that part was not asked for.
     pub manager: ManagerConfig,
     /// The parameters that the parts asked for have, by name.
@@ -114,11 +120,14 @@ impl Config {
         let joints = &arm.joints;
         let hardware = reading.section(Some(Part::Hardware), |d| HardwareConfig::declare(d, joints));
         let controller = reading.section(Some(Part::Controller), |d| ControllerConfig::declare(d, joints));
+        let kind = reading.gripper_kind();
+        let gripper =
+            reading.section(Some(Part::Gripper(kind)), |d| GripperConfig::declare(d, joints, kind));
         let taken: BTreeSet<String> = reading.known.iter().filter_map(|name| group_of(name)).collect();
         let manager = reading
             .section(Some(Part::Manager), |d| ManagerConfig::declare(d, |group| !taken.contains(group)));
         let (declared, remarks) = (BTreeMap::new(), Vec::new());
-        Self { arm, hardware, controller, manager, declared, remarks }
+        Self { arm, hardware, controller, gripper, manager, declared, remarks }
     }
 
     /// Reads what the file at `path` says of the hardware node, with `overrides` on top.
@@ -146,6 +155,15 @@ impl<'a> Reading<'a> {
     fn new(given: &'a Parameters, parts: &'a [Part]) -> Self {
         let (declared, known) = (BTreeMap::new(), BTreeSet::new());
         Self { given, parts, declared, known, remarks: Vec::new(), errors: Vec::new() }
+    }
+
+    /// Which kind of gripper the node has; the parallel one has every parameter that a gripper can have.
+    fn gripper_kind(&self) -> GripperKind {
+        let kind = |part: &Part| match part {
+            Part::Gripper(kind) => Some(*kind),
+            _ => None,
+        };
+        self.parts.iter().find_map(kind).unwrap_or(GripperKind::Parallel)
     }
 
     /// Whether the part counts; what all nodes share does not for one that only knows which controllers there are.

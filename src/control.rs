@@ -7,6 +7,7 @@ pub mod arm;
 pub mod beat;
 pub mod ensemble;
 pub mod follower;
+pub mod gripper;
 pub mod limiter;
 pub mod roster;
 pub mod safety;

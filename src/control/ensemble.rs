@@ -48,6 +48,8 @@ pub struct MemberView {
     pub speed_factor: f64,
     /// Whether it obeys goals.
     pub active: bool,
+    /// Whether it is a gripper that pushes against something and does not move.
+    pub stalled: bool,
 }
 
 /// Controllers with joints of their own.
@@ -84,10 +86,21 @@ impl Member {
                 goal: follower.current(),
                 speed_factor: follower.speed_factor(),
                 active: follower.is_active(),
+                stalled: false,
             },
-            Self::Gripper(gripper) => {
-                MemberView { goal: gripper.current(), speed_factor: 1.0, active: gripper.is_active() }
-            }
+            Self::Gripper(gripper) => MemberView {
+                goal: gripper.status().goal,
+                speed_factor: 1.0,
+                active: gripper.is_active(),
+                stalled: gripper.status().is_stalled,
+            },
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        match self {
+            Self::Trajectory(follower) => follower.is_idle(),
+            Self::Gripper(gripper) => gripper.is_idle(),
         }
     }
 }
@@ -120,6 +133,11 @@ impl Ensemble {
     /// What happened since the last call, one by one, and which controller says so.
     pub fn pop_event(&mut self) -> Option<(usize, MemberEvent)> {
         self.members.iter_mut().enumerate().find_map(|(index, member)| Some((index, member.pop_event()?)))
+    }
+
+    /// Whether no controller moves anything, or is about to.
+    pub fn is_idle(&self) -> bool {
+        self.members.iter().all(Member::is_idle)
     }
 
     /// What others may see of the controllers.

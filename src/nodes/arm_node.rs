@@ -29,8 +29,13 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let setup = arm_setup(&config, &model)?;
     let drafts = Drafts::read(&context)?;
     drafts.joints()?;
-    let plugin_name = format!("servo_arm/{}", config.hardware.protocol);
-    let servos = Servos { joints: &setup.joints, plugin_name, own: Some((&model, setup.period)) };
+    let torque_limits: Vec<f64> = config.hardware.servos.iter().map(|servo| servo.torque_limit).collect();
+    let servos = Servos {
+        joints: &setup.joints,
+        plugin_name: "servo_arm/feetech_sts".to_owned(),
+        torque_limits: &torque_limits,
+        own: Some((&model, setup.period)),
+    };
     let Hosting { mut nodes, ensemble, mut sinks, mut controllers, .. } = drafts.host(&servos)?;
 
     let (thread_ports, arm_ports, requests) = ports();

@@ -22,6 +22,7 @@ use crate::control::arm::{MeasuredJoint, Reference, ReferenceSource as _};
 use crate::control::beat::Beat;
 use crate::control::ensemble::{Ensemble, MemberEvent, MemberRequest};
 use crate::control::follower::{FollowerEvent, Outcome, Request};
+use crate::control::gripper::GripperRequest;
 use crate::control::roster::Lifecycle;
 use crate::servo::clock;
 use crate::servo::snapshot::Snapshot;
@@ -68,7 +69,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let node = drafts.manager_node();
     let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
     let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
-    let servos = Servos { joints: &joints, plugin_name: PLUGIN_NAME.to_owned(), own: None };
+    let servos =
+        Servos { joints: &joints, plugin_name: PLUGIN_NAME.to_owned(), torque_limits: &[], own: None };
     let Hosting { nodes, ensemble, sinks, mut controllers, period } = drafts.host(&servos)?;
     let mut remote = Remote::new(joints, ensemble, period, commands, sinks);
     let spinning = ros::spin(nodes)?;
@@ -178,7 +180,10 @@ impl Remote {
 
     /// A motion of an idle arm starts where the reference is, or where the arm is if that is somewhere else.
     fn request(&mut self, member: usize, request: MemberRequest) {
-        let begins_motion = matches!(request, MemberRequest::Trajectory(Request::Follow(_)));
+        let begins_motion = matches!(
+            request,
+            MemberRequest::Trajectory(Request::Follow(_)) | MemberRequest::Gripper(GripperRequest::Move(_))
+        );
         if begins_motion && self.ready && self.ensemble.is_idle() && (self.strayed || self.was_moved()) {
             self.start_here();
         }

@@ -11,17 +11,18 @@ use tokio::sync::watch;
 
 use super::controller::{self, Controller, ControllerSetup};
 use super::controller_manager::{self, ControllerManager, Hardware, ManagerRequest};
-use super::gripper::{self, GripperController};
+use super::gripper::{self, GripperController, GripperJoint};
 use super::parameters;
 use super::publisher::SnapshotSink;
 use super::ros::NodeBuilder;
 use crate::config::controller::ControllerConfig;
+use crate::config::gripper::GripperKind;
 use crate::config::manager::{ControllerEntry, ControllerKind, ManagerConfig};
 use crate::config::settings::Settings;
 use crate::config::{Config, Part};
 use crate::control::ensemble::{Ensemble, MAX_CONTROLLERS, Member, MemberEvent, MemberRequest};
 use crate::control::follower::{Follower, FollowerEvent, FollowerSetup, Request};
-use crate::control::gripper::{Gripper, GripperEvent, GripperRequest};
+use crate::control::gripper::{Gripper, GripperEvent, GripperRequest, JointEffort};
 use crate::control::roster::Lifecycle;
 use crate::kinematics::RobotModel;
 use crate::servo::setup::{arm_setup, robot_model};
@@ -79,6 +80,8 @@ pub struct Servos<'a> {
     pub joints: &'a [String],
     /// Who drives them: `servo_arm/feetech_sts`.
     pub plugin_name: String,
+    /// For each joint the part of its torque that its servo is configured to use; empty where that is not known.
+    pub torque_limits: &'a [f64],
     /// Whether they belong to this process, so that their torque can be switched here; then their robot model and
     /// period count.
     pub own: Option<(&'a RobotModel, Duration)>,
@@ -153,7 +156,13 @@ impl Drafts {
         let (mut members, mut hosted, mut sinks) = (Vec::new(), Vec::new(), Vec::new());
         for (member, draft) in self.drafts.into_iter().enumerate() {
             let name = draft.entry.name.clone();
-            let place = Place { member, arm_joints: servos.joints, model: &model, period };
+            let place = Place {
+                member,
+                arm_joints: servos.joints,
+                torque_limits: servos.torque_limits,
+                model: &model,
+                period,
+            };
             let parts = draft.build(&place).with_context(|| format!("controller `{name}`"))?;
             members.push(parts.core);
             hosted.push(parts.client_side);
@@ -179,6 +188,7 @@ impl Drafts {
 struct Place<'a> {
     member: usize,
     arm_joints: &'a [String],
+    torque_limits: &'a [f64],
     model: &'a RobotModel,
     period: Duration,
 }
@@ -195,7 +205,8 @@ impl Draft {
     fn read(context: &Context, entry: &ControllerEntry) -> anyhow::Result<Self> {
         let builder = NodeBuilder::new(context, &entry.name)?;
         let part = match entry.kind {
-            ControllerKind::Gripper | ControllerKind::ParallelGripper => Part::Gripper,
+            ControllerKind::Gripper => Part::Gripper(GripperKind::Command),
+            ControllerKind::ParallelGripper => Part::Gripper(GripperKind::Parallel),
             ControllerKind::JointTrajectory | ControllerKind::JointStateBroadcaster => Part::Controller,
         };
         let settings = builder.settings(&[part]).with_context(|| format!("controller `{}`", entry.name))?;
@@ -244,9 +255,37 @@ impl Draft {
             node: self.builder.node,
         })
     }
+
+    fn build_gripper(mut self, place: &Place<'_>) -> anyhow::Result<Parts> {
+        let config = self.settings.config().clone();
+        let setup = arm_setup(&config, place.model)?;
+        let own = config.arm.joints.iter().position(|joint| *joint == config.gripper.joint);
+        let own = own.with_context(|| format!("the arm has no joint `{}`", config.gripper.joint))?;
+        let (limits, rated) = (setup.limits[own], setup.ratings[own].max_effort);
+        let joint = place.indices(std::slice::from_ref(&config.gripper.joint))?[0];
+        let effort = JointEffort { rated, configured: rated * place.torque_limit(joint) };
+        let gripper =
+            Gripper::new(joint, config.gripper.rules, limits, effort, place.period.as_secs_f64());
+        let of_ros =
+            GripperJoint { index: joint, name: config.gripper.joint.clone(), limits, rated_effort: rated };
+        parameters::serve_settings(&mut self.builder.node, self.settings)?;
+        let (publisher, controller) =
+            gripper::offer(&mut self.builder.node, place.member, of_ros, &config.gripper)?;
+        Ok(Parts {
+            core: Member::Gripper(gripper),
+            client_side: Hosted::Gripper(controller),
+            sink: Box::new(publisher),
+            node: self.builder.node,
+        })
+    }
 }
 
 impl Place<'_> {
+    /// The part of its effort that a joint's servo is configured to use; all of it where that is not known here.
+    fn torque_limit(&self, joint: usize) -> f64 {
+        self.torque_limits.get(joint).copied().unwrap_or(1.0)
+    }
+
     /// Which of the arm's joints these are.
     fn indices(&self, joints: &[String]) -> anyhow::Result<Vec<usize>> {
         let index = |joint: &String| {
@@ -331,7 +370,7 @@ impl Hosted {
     fn on_event(&mut self, event: MemberEvent) {
         match (self, event) {
             (Self::Trajectory { controller, .. }, MemberEvent::Trajectory(event)) => controller.on_event(event),
-            (Self::Gripper(gripper), MemberEvent::Gripper(event)) => gripper.on_event(event),
+            (Self::Gripper(gripper), MemberEvent::Gripper(event)) => gripper.on_event(&event),
             (Self::Trajectory { .. }, MemberEvent::Gripper(_))
             | (Self::Gripper(_), MemberEvent::Trajectory(_)) => {}
         }

@@ -123,7 +123,8 @@ fn merged(asked: &ToleranceMessage, configured: f64) -> Result<f64, Refusal> {
     }
 }
 
-/// A command for the arm's joints, NaN for those that it leaves out, and for velocities that it does not have.
+/// A command for the arm's joints, NaN for those that it leaves out, and for velocities and efforts that it does not
+/// have. An effort is the greatest that the joint may use; 0 says nothing.
 ///
 /// # Errors
 /// A sentence that names what is wrong.
@@ -133,14 +134,18 @@ pub fn joint_command(
     received: Time,
 ) -> Result<JointCommand, String> {
     let names = message.name.len();
-    let has_velocities = !message.velocity.is_empty();
-    for (field, length) in [("positions", message.position.len()), ("velocities", message.velocity.len())] {
-        if length != names && (field == "positions" || has_velocities) {
+    let lengths = [
+        ("positions", message.position.len()),
+        ("velocities", message.velocity.len()),
+        ("efforts", message.effort.len()),
+    ];
+    for (field, length) in lengths {
+        if length != names && (field == "positions" || length != 0) {
             return Err(format!("it names {names} joints and has {length} {field}"));
         }
     }
     let nothing = [f64::NAN; MAX_JOINTS];
-    let mut command = JointCommand { received, positions: nothing, velocities: nothing };
+    let mut command = JointCommand { received, positions: nothing, velocities: nothing, efforts: nothing };
     for (index, (name, &position)) in message.name.iter().zip(&message.position).enumerate() {
         let joint = joints.iter().position(|joint| joint == name);
         let joint = joint.ok_or_else(|| format!("joint `{name}` is not one of {}", joints.join(", ")))?;
@@ -149,6 +154,11 @@ pub fn joint_command(
         }
         command.positions[joint] = position;
         command.velocities[joint] = message.velocity.get(index).copied().unwrap_or(f64::NAN);
+        let effort = message.effort.get(index).copied().unwrap_or(f64::NAN);
+        if effort < 0.0 {
+            return Err(format!("the effort limit of joint `{name}` is {effort}; it must not be negative"));
+        }
+        command.efforts[joint] = if effort == 0.0 { f64::NAN } else { effort };
     }
     Ok(command)
 }

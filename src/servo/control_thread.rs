@@ -179,7 +179,7 @@ impl ControlLoop {
             bus.write_goals(self.core.commands())?;
         }
         let Some(order) = orders.torque else { return Ok(()) };
-        let said = bus.obey(order, latest)?;
+        let said = bus.obey(order, self.core.effort_limits(), latest)?;
         if let Some(joint) = order.joint() {
             self.core.on_read_back(joint, said, bus.resolution(joint), self.commander.source());
         }

@@ -38,7 +38,20 @@ pub struct ServoReport {
 
 impl From<&ServoReport> for MeasuredJoint {
     fn from(servo: &ServoReport) -> Self {
-        Self { stamp: servo.stamp, fresh: servo.fresh, position: servo.position, velocity: servo.velocity }
+        Self {
+            stamp: servo.stamp,
+            fresh: servo.fresh,
+            position: servo.position,
+            velocity: servo.velocity,
+            effort: servo.effort,
+        }
+    }
+}
+
+impl From<MeasuredJoint> for ServoReport {
+    fn from(measured: MeasuredJoint) -> Self {
+        let MeasuredJoint { stamp, fresh, position, velocity, effort } = measured;
+        Self { stamp, fresh, position, velocity, effort, ..Self::default() }
     }
 }
 

@@ -92,7 +92,8 @@ proptest! {
                     for _ in 0..cycles {
                         let mut positions = [f64::NAN; MAX_JOINTS];
                         positions[..JOINTS].copy_from_slice(&wanted);
-                        commands.push(JointCommand { received: clock::now(), positions, velocities: [f64::NAN; MAX_JOINTS] }).unwrap();
+                        let (velocities, efforts) = ([f64::NAN; MAX_JOINTS], [f64::NAN; MAX_JOINTS]);
+                        commands.push(JointCommand { received: clock::now(), positions, velocities, efforts }).unwrap();
                         arm.cycle();
                     }
                 }

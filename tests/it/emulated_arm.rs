@@ -87,7 +87,8 @@ impl Arm {
         Ok((Self::connect(emulator, setup, Box::new(commander))?, commands))
     }
 
-    fn connect(
+    /// An arm that does what the commander says.
+    pub(crate) fn connect(
         emulator: Running,
         setup: ArmSetup,
         commander: Box<dyn Commander>,
