@@ -71,14 +71,14 @@ impl Motion {
     pub fn stated_start(&self, column: usize) -> Option<f64> {
         let first = self.trajectory.spline.waypoint(0);
         let is_start = self.trajectory.timing == Timing::Given && first.time == 0.0;
-        is_start.then(|| first.states[column].position)
+        is_start.then(|| first.state(column).position)
     }
 
     /// When its client wants it to end (s), if it said so; 0 otherwise.
     pub fn stated_duration(&self) -> f64 {
         match self.trajectory.timing {
             Timing::Given => self.trajectory.spline.duration(),
-            Timing::TimeOptimal => 0.0,
+            Timing::Optimal => 0.0,
         }
     }
 
@@ -90,12 +90,12 @@ impl Motion {
 
     /// Begins the motion at `time`, coming from `states` with `limits` (of the controller's joints).
     pub fn begin(&mut self, time: f64, states: &[JointState], limits: &[JointLimits]) {
-        self.turn_continuous_joints(states, limits);
         let Trajectory { joints, spline, timing, .. } = &mut self.trajectory;
+        spline.unwind(time, |column| states[joints[column]]);
         let next = spline.next_waypoint(time).unwrap_or(spline.waypoint_count() - 1);
         let waypoint = spline.waypoint(next);
         let least = match timing {
-            Timing::TimeOptimal => Some(0.0),
+            Timing::Optimal => Some(0.0),
             Timing::Given if waypoint.degree == Degree::Linear => Some((waypoint.time - time).max(0.0)),
             Timing::Given => None,
         };
@@ -142,15 +142,6 @@ impl Motion {
         }
     }
 
-    fn turn_continuous_joints(&mut self, states: &[JointState], limits: &[JointLimits]) {
-        let Trajectory { joints, spline, .. } = &mut self.trajectory;
-        for (column, &joint) in joints.iter().enumerate() {
-            if limits[joint].is_continuous() {
-                spline.turn_towards(column, states[joint].position);
-            }
-        }
-    }
-
     /// Plans moves that arrive at a waypoint together, and gives how long they take (s).
     fn plan(
         &mut self,
@@ -167,7 +158,7 @@ impl Motion {
         let mut within = [*limits.first()?; MAX_JOINTS];
         for (column, &joint) in joints.iter().enumerate() {
             (from[column], within[column]) = (states[joint], limits[joint]);
-            to[column] = target.states[column];
+            to[column] = target.state(column);
             if let Some(velocities) = velocities {
                 to[column].velocity = velocities[column];
             }

@@ -154,8 +154,9 @@ impl Check {
             upsampling: config.upsampling.filter(|_| by_topic),
             start: &self.start,
         })?;
-        if let Some(retimed) = &trajectory.retimed {
-            tracing::warn!("trajectory slowed down: {retimed}");
+        if let Some(slowed) = &trajectory.slowed {
+            let joint = self.names.get(slowed.joint).map_or("?", String::as_str);
+            tracing::warn!("trajectory slowed down: {}", slowed.in_words(joint));
         }
         let start = time_of(&message.header.stamp);
         let duration = trajectory.spline.duration();
