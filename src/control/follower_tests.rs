@@ -43,8 +43,7 @@ impl Bench {
             points: points.iter().map(point).collect(),
         };
         let joints = ["a".to_owned(), "b".to_owned()];
-        let rules =
-            Rules { joints: &joints, limits: &self.limits, allow_partial: true, allow_moving_end: false };
+        let rules = Rules { allow_partial: true, ..Rules::new(&joints, &self.limits) };
         let tolerance = JointTolerance { path: 0.3, goal: 0.05 };
         Box::new(Goal {
             id: GoalId(id),
