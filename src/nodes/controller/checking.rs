@@ -24,6 +24,7 @@ use crate::trajectory::motion::Motion;
 use crate::trajectory::refusal::Refusal;
 use crate::trajectory::spline::JointState;
 use crate::trajectory::waypoints::Rules;
+use crate::units::Time;
 
 /// What a client sent.
 pub(super) enum Incoming {
@@ -143,7 +144,7 @@ impl Check {
         let message = from.trajectory();
         let by_topic = matches!(from, Incoming::Topic(_));
         let config = &self.config;
-        let trajectory = waypoints(message).validate(Rules {
+        let trajectory = waypoints(message)?.validate(Rules {
             joints: &self.names,
             limits: &self.limits,
             allow_partial: config.allow_partial_joints_goal,
@@ -159,11 +160,7 @@ impl Check {
             tracing::warn!("trajectory slowed down: {}", slowed.in_words(joint));
         }
         let start = time_of(&message.header.stamp);
-        let duration = trajectory.spline.duration();
-        let over_for = start.map_or(0.0, |start| clock::now().secs_since(start) - duration);
-        if 0.0 < over_for {
-            return Err(Refusal::Past(over_for));
-        }
+        check_not_over(message, start, trajectory.spline.duration())?;
         let blends = config.allow_trajectory_replacement;
         Ok(Goal { id: GoalId(0), motion: Motion::new(trajectory), start, tolerances, blends })
     }
@@ -174,6 +171,16 @@ impl Check {
             Incoming::Topic(_) => Ok(configured_tolerances(&self.config)),
         }
     }
+}
+
+fn check_not_over(message: &JointTrajectory, start: Option<Time>, duration: f64) -> Result<(), Refusal> {
+    let over_for = start.map_or(0.0, |start| clock::now().secs_since(start) - duration);
+    if over_for <= 0.0 {
+        return Ok(());
+    }
+    let stamp = &message.header.stamp;
+    let start = f64::from(stamp.sec) + f64::from(stamp.nanosec) * 1e-9;
+    Err(Refusal::Past { start, end: start + duration, ago: over_for })
 }
 
 fn is_long(trajectory: &JointTrajectory) -> bool {
