@@ -56,6 +56,10 @@ fn lay(rates: &Rates, span: f64, cruise: f64, profile: &mut Profile) -> bool {
         }
         profile.v[i + 1] = profile.v[i] + t * (acceleration + t * jerk / 2.0);
         profile.p[i + 1] = profile.p[i] + t * (profile.v[i] + t * (acceleration / 2.0 + t * jerk / 6.0));
+        if i == 2 {
+            // Hours of a rounding error would lead astray.
+            (profile.v[3], profile.a[3]) = (cruise, 0.0);
+        }
     }
     true
 }
