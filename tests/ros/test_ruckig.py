@@ -45,7 +45,7 @@ def test_moves_of_one_joint_are_as_short_as_ruckigs():
 
 def test_moves_of_six_joints_end_together_as_early_as_ruckigs():
     chance = random.Random(2)
-    compare([random_move(chance, joints=6) for _ in range(1_000)])
+    compare([random_move(chance, joints=6) for _ in range(1_020)])
 
 
 def test_moves_with_a_least_duration_are_as_long_as_ruckigs():
@@ -62,18 +62,25 @@ def test_everyday_moves_between_rests_are_as_short_as_ruckigs():
 
 
 def compare(moves: list[Move]) -> None:
+    """Whatever ruckig has a move for, we have one that takes as long."""
     answers = plan(moves)
     assert len(answers) == len(moves)
-    ratios = []
+    ratios, far = [], []
     for move, answer in zip(moves, answers):
+        theirs = ruckigs_duration(move)
+        if theirs is None:
+            continue
         assert "error" not in answer, f"{answer['error']}: {move}"
-        ours, theirs = answer["duration"], ruckigs_duration(move)
+        ours = answer["duration"]
         ratio = ours / theirs if theirs > ROUNDING else 1.0 + ours - theirs
         ratios.append(ratio)
+        if abs(ratio - 1.0) > SAME_RATIO:
+            far.append((ratio, move))
         check_samples(move, answer)
-    far = [(ratio, move) for ratio, move in zip(ratios, moves) if abs(ratio - 1.0) > SAME_RATIO]
-    print(f"{len(moves)} moves: ratio {sum(ratios) / len(ratios):.9f} on average, {max(ratios):.9f} at most")
+    print(f"{len(ratios)} moves: ratio {sum(ratios) / len(ratios):.12f} on average, {max(ratios):.12f} at most")
     assert not far, f"{len(far)} of {len(moves)} moves take another time: {far[:3]}"
+    # Joints of which one needs hours for what takes another a blink are too much for it.
+    assert len(ratios) >= 0.98 * len(moves)
 
 
 def plan(moves: list[Move]) -> list[dict]:
@@ -90,7 +97,7 @@ def plan(moves: list[Move]) -> list[dict]:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def ruckigs_duration(move: Move) -> float:
+def ruckigs_duration(move: Move) -> float | None:
     joints = len(move.start)
     wanted = ruckig.InputParameter(joints)
     wanted.current_position, wanted.current_velocity, wanted.current_acceleration = columns(move.start)
@@ -102,9 +109,11 @@ def ruckigs_duration(move: Move) -> float:
     if move.least > 0.0:
         wanted.minimum_duration = move.least
     trajectory = ruckig.Trajectory(joints)
-    result = ruckig.Ruckig(joints).calculate(wanted, trajectory)
-    assert result == ruckig.Result.Working, f"{result}: {move}"
-    return trajectory.duration
+    try:
+        result = ruckig.Ruckig(joints).calculate(wanted, trajectory)
+    except (ruckig.RuckigError, ValueError):
+        return None
+    return trajectory.duration if result == ruckig.Result.Working else None
 
 
 def check_samples(move: Move, answer: dict) -> None:
