@@ -6,6 +6,8 @@
 //! They take every input: what is no number never gets to them, and what has no solution comes back as an error.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+mod cruise;
+
 use rsruckig::block::Block;
 use rsruckig::position_first_step1::PositionFirstOrderStep1;
 use rsruckig::position_first_step2::PositionFirstOrderStep2;
@@ -344,7 +346,11 @@ impl Moves {
         }
         let mut profile = self.ends;
         let span = duration - profile.brake.duration;
-        self.rates.find_lasting(span, &mut profile).then_some(profile)
+        let found = self.rates.find_lasting(span, &mut profile);
+        if !found {
+            profile = self.ends;
+        }
+        (found || cruise::find_lasting(&self.rates, span, &mut profile)).then_some(profile)
     }
 }
 

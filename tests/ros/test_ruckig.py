@@ -45,7 +45,7 @@ def test_moves_of_one_joint_are_as_short_as_ruckigs():
 
 def test_moves_of_six_joints_end_together_as_early_as_ruckigs():
     chance = random.Random(2)
-    compare([random_move(chance, joints=6) for _ in range(1_000)])
+    compare([random_move(chance, joints=6) for _ in range(1_020)])
 
 
 def test_moves_with_a_least_duration_are_as_long_as_ruckigs():
@@ -62,18 +62,25 @@ def test_everyday_moves_between_rests_are_as_short_as_ruckigs():
 
 
 def compare(moves: list[Move]) -> None:
+    """Whatever ruckig has a move for, we have one that takes as long."""
     answers = plan(moves)
     assert len(answers) == len(moves)
-    ratios = []
+    ratios, far = [], []
     for move, answer in zip(moves, answers):
+        theirs = ruckigs_duration(move)
+        if theirs is None:
+            continue
         assert "error" not in answer, f"{answer['error']}: {move}"
-        ours, theirs = answer["duration"], ruckigs_duration(move)
+        ours = answer["duration"]
         ratio = ours / theirs if theirs > ROUNDING else 1.0 + ours - theirs
         ratios.append(ratio)
+        if abs(ratio - 1.0) > SAME_RATIO:
+            far.append((ratio, move))
         check_samples(move, answer)
-    far = [(ratio, move) for ratio, move in zip(ratios, moves) if abs(ratio - 1.0) > SAME_RATIO]
-    print(f"{len(moves)} moves: ratio {sum(ratios) / len(ratios):.9f} on average, {max(ratios):.9f} at most")
+    print(f"{len(ratios)} moves: ratio {sum(ratios) / len(ratios):.12f} on average, {max(ratios):.12f} at most")
     assert not far, f"{len(far)} of {len(moves)} moves take another time: {far[:3]}"
+    # Joints of which one needs hours for what takes another a blink are too much for it.
+    assert len(ratios) >= 0.98 * len(moves)
 
 
 def plan(moves: list[Move]) -> list[dict]:
@@ -90,7 +97,7 @@ def plan(moves: list[Move]) -> list[dict]:
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
-def ruckigs_duration(move: Move) -> float:
+def ruckigs_duration(move: Move) -> float | None:
     joints = len(move.start)
     wanted = ruckig.InputParameter(joints)
     wanted.current_position, wanted.current_velocity, wanted.current_acceleration = columns(move.start)
@@ -102,33 +109,37 @@ def ruckigs_duration(move: Move) -> float:
     if move.least > 0.0:
         wanted.minimum_duration = move.least
     trajectory = ruckig.Trajectory(joints)
-    result = ruckig.Ruckig(joints).calculate(wanted, trajectory)
-    assert result == ruckig.Result.Working, f"{result}: {move}"
-    return trajectory.duration
+    try:
+        result = ruckig.Ruckig(joints).calculate(wanted, trajectory)
+    except (ruckig.RuckigError, ValueError):
+        return None
+    return trajectory.duration if result == ruckig.Result.Working else None
 
 
 def check_samples(move: Move, answer: dict) -> None:
     """Ends exact, positions the integral of velocities, and every state within what limits and start allow."""
     for start, end, limits, samples in zip(move.start, move.end, move.limits, answer["samples"]):
         velocity_limit, acceleration_limit, jerk_limit = limits
-        assert samples[-1] == list(end), move
+        assert same(samples[-1], end), move
         if answer["duration"] > 0.0:
-            assert samples[0] == list(start), move
-        if jerk_limit is None or acceleration_limit is None:
-            acceleration_limit = acceleration_limit or math.inf
-            fastest = max(velocity_limit, abs(start[1]))
-        else:
-            # The start may be outside, or on its way out.
-            fastest = max(velocity_limit, abs(start[1]) + start[2] ** 2 / (2.0 * jerk_limit))
-        strongest = max(acceleration_limit, abs(start[2]), abs(end[2]))
+            assert same(samples[0], start), move
+        # The start may be outside, or on its way out.
+        inevitable = 0.0 if jerk_limit is None else start[2] ** 2 / (2.0 * jerk_limit)
+        fastest = max(velocity_limit, abs(start[1]) + inevitable)
+        strongest = max(acceleration_limit or math.inf, abs(start[2]), abs(end[2]))
         for _, velocity, acceleration in samples:
             assert abs(velocity) <= fastest + ROUNDING, move
             assert abs(acceleration) <= strongest + ROUNDING, move
         settled = [abs(velocity) for _, velocity, _ in samples]
-        within = next((i for i, velocity in enumerate(settled) if velocity <= velocity_limit), 0)
+        within = next((i for i, velocity in enumerate(settled) if velocity <= velocity_limit + ROUNDING), 0)
         if abs(start[2]) <= 1e-12:
             assert all(velocity <= velocity_limit + ROUNDING for velocity in settled[within:]), move
         check_integral(move, answer["duration"] / SAMPLES, samples, jerk_limit, strongest)
+
+
+def same(state: State, other: State) -> bool:
+    """Equal but for the last digit, which JSON may cost."""
+    return all(abs(a - b) <= 1e-12 * max(1.0, abs(b)) for a, b in zip(state, other))
 
 
 def check_integral(
@@ -137,6 +148,8 @@ def check_integral(
     for (p0, v0, a0), (p1, v1, a1) in zip(samples, samples[1:]):
         if jerk_limit is not None:
             assert abs(a1 - a0) <= jerk_limit * step + ROUNDING, move
+        if acceleration_limit == math.inf:
+            continue
         assert abs(v1 - v0) <= acceleration_limit * step + ROUNDING, move
         assert abs(p1 - p0 - (v0 + v1) / 2.0 * step) <= acceleration_limit * step**2 / 4.0 + ROUNDING, move
 
