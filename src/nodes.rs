@@ -16,6 +16,7 @@ pub mod hardware;
 pub mod hardware_node;
 pub mod logging;
 pub mod messages;
+mod parameter_values;
 pub mod parameters;
 pub mod publisher;
 pub mod ros;
