@@ -4,7 +4,7 @@
 //! value means: [`Settings`] judges, and whoever has the receiver acts.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -252,9 +252,8 @@ fn list(declared: &BTreeMap<String, Declared>, request: &ListParameters::Request
     };
     let set = declared.iter().filter(|(_, declared)| declared.value.is_some());
     let names: Vec<String> = set.map(|(name, _)| name.clone()).filter(|name| matches(name)).collect();
-    let prefixes = names.iter().filter_map(|name| name.rsplit_once('.'));
-    let mut prefixes: Vec<String> = prefixes.map(|(prefix, _)| prefix.to_owned()).collect();
-    prefixes.dedup();
+    let prefixes: BTreeSet<&str> = names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
+    let prefixes = prefixes.into_iter().map(str::to_owned).collect();
     ListParametersResult { names, prefixes }
 }
 
