@@ -20,6 +20,7 @@ pub mod hardware;
 pub mod hardware_node;
 pub mod logging;
 pub mod messages;
+mod parameter_values;
 pub mod parameters;
 pub mod publisher;
 pub mod ros;

@@ -68,11 +68,33 @@ impl FromValue for f64 {
             // People write `100` for a rate; nothing is lost by taking it.
             #[expect(clippy::cast_precision_loss, reason = "parameters are far below 2^53")]
             Value::Integer(value) => Some(*value as Self),
+            // So ROS's tools write what YAML calls `.inf`, when they load what they have dumped.
+            Value::String(word) if word == "inf" => Some(Self::INFINITY),
+            Value::String(word) if word == "-inf" => Some(Self::NEG_INFINITY),
             _ => None,
         }
     }
 
     fn into_value(self) -> Value {
         Value::Double(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_double_may_be_written_as_an_integer_or_as_infinity() {
+        for (given, expected) in [
+            (Value::Double(0.5), Some(0.5)),
+            (Value::Integer(-3), Some(-3.0)),
+            (Value::String("inf".into()), Some(f64::INFINITY)),
+            (Value::String("-inf".into()), Some(f64::NEG_INFINITY)),
+            (Value::String("1.0".into()), None),
+            (Value::Bool(true), None),
+        ] {
+            assert_eq!(f64::from_value(&given), expected, "{given}");
+        }
     }
 }

@@ -68,7 +68,11 @@ impl Settings {
             check_changeable(&self.config.declared, name)?;
         }
         let mut given = self.given.clone();
-        given.extend(changes.clone());
+        // What is set to the value that it has already is as it was, and nothing is to be said of it.
+        let declared = &self.config.declared;
+        given.extend(changes.clone().into_iter().filter(|(name, value)| {
+            declared.get(name).is_none_or(|declared| declared.value.as_ref() != Some(value))
+        }));
         let config = Config::of_arm(&given, &self.arm_joints, &self.parts)?;
         let old = std::mem::replace(&mut self.config, config);
         self.given = given;
@@ -148,6 +152,8 @@ mod tests {
         let gain = changes(&[("gains.gripper.p", Value::Double(5.0))]);
         let sentence =
             "parameter `gains.gripper.p` has no meaning for position-controlled servos; it is ignored";
+        let default = changes(&[("gains.gripper.p", Value::Double(0.0))]);
+        assert_eq!(settings.set(&default).unwrap().remarks, Vec::<String>::new());
         assert_eq!(settings.set(&gain).unwrap().remarks, [sentence]);
         assert_eq!(settings.set(&gain).unwrap().remarks, Vec::<String>::new());
     }

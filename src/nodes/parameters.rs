@@ -4,7 +4,7 @@
 //! value means: [`Settings`] judges, and whoever has the receiver acts.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use anyhow::anyhow;
 use futures::{Stream, StreamExt as _};
 use r2r::rcl_interfaces::msg::{
     FloatingPointRange, IntegerRange, ListParametersResult, Parameter, ParameterDescriptor, ParameterEvent,
-    ParameterType, ParameterValue as Message, SetParametersResult,
+    ParameterValue as Message, SetParametersResult,
 };
 use r2r::rcl_interfaces::srv::{
     DescribeParameters, GetParameterTypes, GetParameters, ListParameters, SetParameters,
@@ -23,6 +23,7 @@ use tokio::sync::watch;
 
 use super::hardware::publish;
 use super::messages::stamp_now;
+use super::parameter_values::{from_message, from_ros, to_message};
 use crate::config::Config;
 use crate::config::declaration::{Declared, Range};
 use crate::config::from_value::FromValue as _;
@@ -251,9 +252,8 @@ fn list(declared: &BTreeMap<String, Declared>, request: &ListParameters::Request
     };
     let set = declared.iter().filter(|(_, declared)| declared.value.is_some());
     let names: Vec<String> = set.map(|(name, _)| name.clone()).filter(|name| matches(name)).collect();
-    let prefixes = names.iter().filter_map(|name| name.rsplit_once('.'));
-    let mut prefixes: Vec<String> = prefixes.map(|(prefix, _)| prefix.to_owned()).collect();
-    prefixes.dedup();
+    let prefixes: BTreeSet<&str> = names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
+    let prefixes = prefixes.into_iter().map(str::to_owned).collect();
     ListParametersResult { names, prefixes }
 }
 
@@ -295,65 +295,5 @@ where
 pub fn respond<S: WrappedServiceTypeSupport + 'static>(request: ServiceRequest<S>, response: S::Response) {
     if let Err(error) = request.respond(response) {
         tracing::debug!(%error, "an answer did not reach its client");
-    }
-}
-
-fn from_ros(value: &ParameterValue) -> Option<Value> {
-    Some(match value {
-        ParameterValue::Bool(value) => Value::Bool(*value),
-        ParameterValue::Integer(value) => Value::Integer(*value),
-        ParameterValue::Double(value) => Value::Double(*value),
-        ParameterValue::String(value) => Value::String(value.clone()),
-        ParameterValue::BoolArray(values) => Value::BoolArray(values.clone()),
-        ParameterValue::IntegerArray(values) => Value::IntegerArray(values.clone()),
-        ParameterValue::DoubleArray(values) => Value::DoubleArray(values.clone()),
-        ParameterValue::StringArray(values) => Value::StringArray(values.clone()),
-        ParameterValue::ByteArray(_) | ParameterValue::NotSet => return None,
-    })
-}
-
-fn from_message(name: &str, message: &Message) -> Result<Value, String> {
-    let types = [
-        (ParameterType::PARAMETER_BOOL, Value::Bool(message.bool_value)),
-        (ParameterType::PARAMETER_INTEGER, Value::Integer(message.integer_value)),
-        (ParameterType::PARAMETER_DOUBLE, Value::Double(message.double_value)),
-        (ParameterType::PARAMETER_STRING, Value::String(message.string_value.clone())),
-        (ParameterType::PARAMETER_BOOL_ARRAY, Value::BoolArray(message.bool_array_value.clone())),
-        (ParameterType::PARAMETER_INTEGER_ARRAY, Value::IntegerArray(message.integer_array_value.clone())),
-        (ParameterType::PARAMETER_DOUBLE_ARRAY, Value::DoubleArray(message.double_array_value.clone())),
-        (ParameterType::PARAMETER_STRING_ARRAY, Value::StringArray(message.string_array_value.clone())),
-    ];
-    let value = types.into_iter().find(|(type_, _)| *type_ as u32 == u32::from(message.type_));
-    value.map(|(_, value)| value).ok_or_else(|| match message.type_ {
-        0 => format!("parameter `{name}` is given no value; it cannot be deleted"),
-        type_ => format!("parameter `{name}` is of type {type_}; no parameter of this node is"),
-    })
-}
-
-fn to_message(value: &Value) -> Message {
-    let of_type = |type_: u32| Message { type_: u8::try_from(type_).unwrap_or(0), ..Message::default() };
-    match value.clone() {
-        Value::Bool(bool_value) => Message { bool_value, ..of_type(ParameterType::PARAMETER_BOOL as u32) },
-        Value::Integer(integer_value) => {
-            Message { integer_value, ..of_type(ParameterType::PARAMETER_INTEGER as u32) }
-        }
-        Value::Double(double_value) => {
-            Message { double_value, ..of_type(ParameterType::PARAMETER_DOUBLE as u32) }
-        }
-        Value::String(string_value) => {
-            Message { string_value, ..of_type(ParameterType::PARAMETER_STRING as u32) }
-        }
-        Value::BoolArray(bool_array_value) => {
-            Message { bool_array_value, ..of_type(ParameterType::PARAMETER_BOOL_ARRAY as u32) }
-        }
-        Value::IntegerArray(integer_array_value) => {
-            Message { integer_array_value, ..of_type(ParameterType::PARAMETER_INTEGER_ARRAY as u32) }
-        }
-        Value::DoubleArray(double_array_value) => {
-            Message { double_array_value, ..of_type(ParameterType::PARAMETER_DOUBLE_ARRAY as u32) }
-        }
-        Value::StringArray(string_array_value) => {
-            Message { string_array_value, ..of_type(ParameterType::PARAMETER_STRING_ARRAY as u32) }
-        }
     }
 }
