@@ -6,11 +6,13 @@ use r2r::Context;
 use rtrb::{Producer, PushError};
 
 use super::controller::Controller;
+use super::controller_manager::{ControllerManager, Hardware, ManagerRequest};
 use super::hardware::HardwareServices;
 use super::ros::{self, NodeBuilder};
 use super::running_arm::RunningArm;
-use super::{controller, hardware, parameters};
+use super::{controller, controller_manager, hardware, parameters};
 use crate::config::Part;
+use crate::control::arm::ArmRequest;
 use crate::control::follower::{Follower, Request};
 use crate::servo::ports::{ArmEvent, TrajectoryCommander, ports};
 use crate::servo::setup::{arm_setup, robot_model};
@@ -22,7 +24,9 @@ use crate::servo::setup::{arm_setup, robot_model};
 pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut hardware_node = NodeBuilder::new(&context, "hardware_node")?;
     let mut controller_node = NodeBuilder::new(&context, "arm_controller")?;
+    let mut manager_node = NodeBuilder::new(&context, "controller_manager")?;
     let config = hardware_node.config(&[Part::Hardware])?;
+    let manager_config = manager_node.config(&[Part::Manager])?;
     let controller_config = controller_node.config(&[Part::Controller])?;
     let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
 
@@ -37,11 +41,22 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         &setup.limits,
         &controller_config.controller,
     )?;
+    let hardware = Hardware {
+        plugin_name: "servo_arm/feetech_sts".to_owned(),
+        joints: setup.joints.clone(),
+        rate_hz: config.arm.update_rate_hz,
+        is_ours: true,
+    };
+    let controllers = manager_config.manager.controllers.iter().take(1);
+    let controllers = controllers.map(|entry| (entry.clone(), setup.joints.clone())).collect();
+    let mut manager =
+        controller_manager::offer(&mut manager_node.node, &manager_config.manager, controllers, hardware)?;
+    parameters::serve(&mut manager_node.node, manager_config.declared)?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
     parameters::serve(&mut controller_node.node, controller_config.declared)?;
     let sinks: Vec<_> = vec![Box::new(joint_publisher) as _, Box::new(state_publisher) as _];
     let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
-    let spinning = ros::spin(vec![hardware_node.node, controller_node.node])?;
+    let spinning = ros::spin(vec![hardware_node.node, controller_node.node, manager_node.node])?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);
@@ -54,23 +69,46 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 stopped?;
                 break;
             }
-            event = arm.next_event() => note(&event, &mut services, &mut controller),
+            event = arm.next_event() => note(&event, &mut services, &mut controller, &mut manager),
             request = controller.next() => backlog.extend(request),
             () = services.serve() => {}
+            request = manager.next() => match request {
+                Some(ManagerRequest::Activate(index)) => {
+                    controller.set_active(true);
+                    manager.note_active(index);
+                }
+                Some(ManagerRequest::Deactivate(index)) => {
+                    controller.set_active(false);
+                    backlog.push_back(Request::Stop);
+                    manager.note_inactive(index);
+                }
+                Some(ManagerRequest::Hardware(on)) => services.set_torque(on),
+                None => {}
+            },
         }
         hand_over(&mut backlog, &mut goals);
     }
     for event in arm.stop() {
-        note(&event, &mut services, &mut controller);
+        note(&event, &mut services, &mut controller, &mut manager);
     }
     drop(spinning);
     Ok(())
 }
 
-fn note(event: &ArmEvent, services: &mut HardwareServices, controller: &mut Controller) {
+fn note(
+    event: &ArmEvent,
+    services: &mut HardwareServices,
+    controller: &mut Controller,
+    manager: &mut ControllerManager,
+) {
     services.note(event);
-    if let ArmEvent::Finished(finished) = event {
-        controller.on_finished(finished);
+    match event {
+        ArmEvent::Finished(finished) => controller.on_finished(finished),
+        ArmEvent::Transition(transition) => manager.note_hardware(transition.to.into()),
+        ArmEvent::Refused(ArmRequest::TorqueOn | ArmRequest::TorqueOff, why) => {
+            manager.note_hardware_refused(why)
+        }
+        _ => {}
     }
 }
 

@@ -75,6 +75,7 @@ pub struct Controller {
     feedback_timer: Interval,
     origins: HashMap<GoalId, Origin>,
     newest: GoalId,
+    active: bool,
 }
 
 /// Where a goal came from.
@@ -115,6 +116,7 @@ pub fn offer(
         feedback_timer,
         origins: HashMap::new(),
         newest: GoalId(0),
+        active: true,
     };
     Ok((publisher, controller))
 }
@@ -219,6 +221,11 @@ impl Controller {
         }
     }
 
+    /// Goals are obeyed while the controller is active, and refused otherwise.
+    pub fn set_active(&mut self, active: bool) {
+        self.active = active;
+    }
+
     /// A goal ended: its client gets the result at once.
     pub fn on_finished(&mut self, finished: &Finished) {
         let id = finished.goal.id;
@@ -233,6 +240,10 @@ impl Controller {
 
     fn on_action(&mut self, request: ActionRequest<Action>) -> Option<Request> {
         match request {
+            ActionRequest::Goal(uuid, _) if !self.active => {
+                self.end(uuid, GoalEnd::Aborted, code::INVALID_GOAL, NOT_ACTIVE.to_owned());
+                None
+            }
             ActionRequest::Goal(uuid, message) => match self.goal_of(&message) {
                 Ok(goal) => Some(self.follow(goal, Origin::Action(uuid))),
                 Err(refusal) => {
@@ -253,6 +264,10 @@ impl Controller {
     }
 
     fn on_message(&mut self, message: &JointTrajectory) -> Option<Request> {
+        if !self.active {
+            tracing::error!("trajectory from the topic refused: {NOT_ACTIVE}");
+            return None;
+        }
         if message.points.is_empty() {
             return Some(Request::Stop);
         }
@@ -351,6 +366,8 @@ impl Controller {
         self.server.publish_feedback(*uuid, feedback);
     }
 }
+
+const NOT_ACTIVE: &str = "Can't accept new action goals. Controller is not running.";
 
 mod code {
     use super::ResultMessage;

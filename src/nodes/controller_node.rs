@@ -13,6 +13,7 @@ use r2r::std_msgs::msg::Header;
 use r2r::{Context, Publisher, QosProfile};
 
 use super::controller::{self, ControllerPublisher, ControllerReport};
+use super::controller_manager::{self, Hardware, ManagerRequest};
 use super::hardware::publish;
 use super::messages::stamp_of;
 use super::parameters;
@@ -20,6 +21,7 @@ use super::ros::{self, NodeBuilder};
 use crate::config::Part;
 use crate::control::arm::{MeasuredJoint, Reference, ReferenceSource as _};
 use crate::control::follower::{Follower, Outcome, Request};
+use crate::control::roster::Lifecycle;
 use crate::servo::clock;
 use crate::servo::setup::{arm_setup, robot_model};
 use crate::trajectory::spline::JointState as JointReference;
@@ -56,7 +58,9 @@ const MOVED_BY_OTHERS: f64 = 0.2;
 /// Where configuration or robot model are not usable.
 pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut builder = NodeBuilder::new(&context, "arm_controller")?;
+    let mut manager_node = NodeBuilder::new(&context, "controller_manager")?;
     let config = builder.config(&[Part::Controller])?;
+    let manager_config = manager_node.config(&[Part::Manager])?;
     let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
     let (publisher, mut controller) =
         controller::offer(&mut builder.node, &setup.joints, &setup.limits, &config.controller)?;
@@ -65,9 +69,20 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
     let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
     parameters::serve(node, config.declared)?;
+    let hardware = Hardware {
+        plugin_name: "servo_arm/topics".to_owned(),
+        joints: setup.joints.clone(),
+        rate_hz: config.arm.update_rate_hz,
+        is_ours: false,
+    };
+    let controllers = manager_config.manager.controllers.iter().take(1);
+    let controllers = controllers.map(|entry| (entry.clone(), setup.joints.clone())).collect();
+    let mut manager =
+        controller_manager::offer(&mut manager_node.node, &manager_config.manager, controllers, hardware)?;
+    parameters::serve(&mut manager_node.node, manager_config.declared)?;
     let follower = Follower::new(setup.limits, setup.period.as_secs_f64());
     let mut remote = Remote::new(setup.joints, follower, commands, publisher);
-    let spinning = ros::spin(vec![builder.node])?;
+    let spinning = ros::spin(vec![builder.node, manager_node.node])?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);
@@ -82,8 +97,21 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
             request = controller.next() => if let Some(request) = request {
                 remote.request(request);
             },
+            request = manager.next() => match request {
+                Some(ManagerRequest::Activate(index)) => {
+                    controller.set_active(true);
+                    manager.note_active(index);
+                }
+                Some(ManagerRequest::Deactivate(index)) => {
+                    controller.set_active(false);
+                    remote.request(Request::Stop);
+                    manager.note_inactive(index);
+                }
+                Some(ManagerRequest::Hardware(_)) | None => {}
+            },
             _ = silence.tick() => remote.look_for_silence(clock::now()),
         }
+        manager.note_hardware(if remote.ready { Lifecycle::Active } else { Lifecycle::Unconfigured });
         while let Some(finished) = remote.follower.pop_finished() {
             remote.note(finished.outcome);
             controller.on_finished(&finished);

@@ -26,11 +26,11 @@ pub fn init(logger: &'static str) {
     let _already_set = tracing_subscriber::registry().with(layer).try_init();
 }
 
-/// Events are sent under a node's name from now on: those of the controller's modules under `arm_controller`'s.
+/// Events are sent under a node's name from now on: those of a part's modules under the name of its node.
 pub fn add_node(built_as: &str, node: &mut Node) {
     let name = node.logger().to_owned();
     let rosout = if has_rosout(node) { None } else { node.create_publisher(ROSOUT, rosout_qos()).ok() };
-    let logger = Logger { is_controller: built_as == CONTROLLER, name, rosout };
+    let logger = Logger { part: part_of(built_as, NODES), name, rosout };
     LOGGERS.lock().unwrap_or_else(PoisonError::into_inner).push(logger);
 }
 
@@ -58,7 +58,7 @@ struct RosLayer {
 
 /// A node's name among the loggers; `left.hardware_node` for `/left/hardware_node`.
 struct Logger {
-    is_controller: bool,
+    part: Part,
     name: String,
     rosout: Option<Publisher<Log>>,
 }
@@ -67,9 +67,25 @@ static LOGGERS: Mutex<Vec<Logger>> = Mutex::new(Vec::new());
 
 const ROSOUT: &str = "/rosout";
 
-const CONTROLLER: &str = "arm_controller";
-const CONTROLLER_MODULES: [&str; 3] =
-    ["servo_arm::nodes::controller", "servo_arm::nodes::controller_node", "servo_arm::nodes::action_server"];
+/// What an event can be about.
+#[derive(Clone, Copy, PartialEq)]
+enum Part {
+    Hardware,
+    Controller,
+    Manager,
+}
+
+const NODES: &[(&str, Part)] = &[("arm_controller", Part::Controller), ("controller_manager", Part::Manager)];
+const MODULES: &[(&str, Part)] = &[
+    ("servo_arm::nodes::controller", Part::Controller),
+    ("servo_arm::nodes::controller_node", Part::Controller),
+    ("servo_arm::nodes::action_server", Part::Controller),
+    ("servo_arm::nodes::controller_manager", Part::Manager),
+];
+
+fn part_of(name: &str, table: &[(&str, Part)]) -> Part {
+    table.iter().find(|(known, _)| *known == name).map_or(Part::Hardware, |(_, part)| *part)
+}
 
 impl<S: Subscriber> Layer<S> for RosLayer {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
@@ -85,8 +101,8 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         // C strings end at a NUL, and r2r panics on one.
         let message = (text.message + &text.fields).replace('\0', "\u{fffd}");
         let loggers = LOGGERS.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_of_controller = CONTROLLER_MODULES.contains(&metadata.target());
-        let of_node = loggers.iter().find(|logger| logger.is_controller == is_of_controller);
+        let part = part_of(metadata.target(), MODULES);
+        let of_node = loggers.iter().find(|logger| logger.part == part);
         let logger = of_node.or(loggers.first());
         let name = logger.map_or(self.logger, |logger| logger.name.as_str());
         let (file, line) = (metadata.file().unwrap_or(""), metadata.line().unwrap_or(0));
