@@ -29,7 +29,7 @@ pub use goal::{
     Answer, Ended, FollowerEvent, Goal, GoalId, Outcome, Request, StartFrom, Tolerances, Violation,
 };
 
-use self::motions::{Moving, Motions, Source};
+use self::motions::{Motions, Moving};
 use self::rhythm::Rhythm;
 use self::speed::SpeedFactor;
 use self::tolerance::Verdict;
@@ -242,8 +242,8 @@ impl Follower {
         self.set_active(true);
         if !was_active && from == StartFrom::Measured {
             self.motions.rest_all();
-            for (joint, measured) in self.measured.iter().enumerate() {
-                self.rest_at(joint, measured.position);
+            for joint in 0..self.joints.len() {
+                self.rest_at(joint, self.measured[joint].position);
             }
         }
     }

@@ -62,12 +62,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
             event = arm.next_event() => note(event, &mut services, &mut controllers),
             request = controllers.next() => match request {
                 Some(HostRequest::Member(member, request)) => backlog.push_back((member, request)),
-                Some(HostRequest::Hardware(on)) => {
-                    let request = if on { ArmRequest::TorqueOn } else { ArmRequest::TorqueOff };
-                    if let Err(why) = services.request(request) {
-                        controllers.note_hardware_refused(why);
-                    }
-                }
+                Some(HostRequest::Hardware(on)) => services.set_torque(on),
                 None => {}
             },
             () = services.serve() => {}

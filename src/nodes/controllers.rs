@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow};
 use futures::future::select_all;
 use r2r::{Context, Node};
 use tokio::sync::watch;
+use tracing::{Instrument as _, Span};
 
 use super::controller::{self, Controller, ControllerSetup};
 use super::controller_manager::{self, ControllerManager, Hardware, ManagerRequest};
@@ -57,8 +58,9 @@ pub struct Hosting {
 
 /// The controllers' side towards clients.
 pub struct Controllers {
-    hosted: Vec<Hosted>,
-    manager: ControllerManager,
+    /// Each with the span in which its events belong.
+    hosted: Vec<(Span, Hosted)>,
+    manager: (Span, ControllerManager),
 }
 
 enum Hosted {
@@ -152,6 +154,7 @@ impl Drafts {
         parameters::serve(&mut self.manager.node, self.manager.config(&[Part::Manager])?.declared)?;
         let manager =
             controller_manager::offer(&mut self.manager.node, &self.manager_config, listed, hardware)?;
+        let manager = (self.manager.span, manager);
         let mut nodes = vec![self.manager.node];
         let (mut members, mut hosted, mut sinks) = (Vec::new(), Vec::new(), Vec::new());
         for (member, draft) in self.drafts.into_iter().enumerate() {
@@ -165,7 +168,7 @@ impl Drafts {
             };
             let parts = draft.build(&place).with_context(|| format!("controller `{name}`"))?;
             members.push(parts.core);
-            hosted.push(parts.client_side);
+            hosted.push((parts.span, parts.client_side));
             sinks.push(parts.sink);
             nodes.push(parts.node);
         }
@@ -197,6 +200,7 @@ struct Place<'a> {
 struct Parts {
     core: Member,
     client_side: Hosted,
+    span: Span,
     sink: Box<dyn SnapshotSink>,
     node: Node,
 }
@@ -251,6 +255,7 @@ impl Draft {
         Ok(Parts {
             core: Member::Trajectory(follower),
             client_side: Hosted::Trajectory { controller, config: receiver },
+            span: self.builder.span,
             sink: Box::new(publisher),
             node: self.builder.node,
         })
@@ -274,6 +279,7 @@ impl Draft {
         Ok(Parts {
             core: Member::Gripper(gripper),
             client_side: Hosted::Gripper(controller),
+            span: self.builder.span,
             sink: Box::new(publisher),
             node: self.builder.node,
         })
@@ -308,11 +314,13 @@ fn braking_limits(config: &ControllerConfig, limits: &[JointLimits]) -> Vec<Join
 impl Controllers {
     /// What clients ask next, if it comes to a request. Cancel safe.
     pub async fn next(&mut self) -> Option<HostRequest> {
-        let Self { hosted, manager } = self;
-        let asked = select_all(hosted.iter_mut().map(|hosted| Box::pin(hosted.next())));
+        let Self { hosted, manager: (span, manager) } = self;
+        let next = |(span, hosted): &mut (Span, Hosted)| Box::pin(hosted.next().instrument(span.clone()));
         tokio::select! {
-            (request, member, _) = asked => request.map(|request| HostRequest::Member(member, request)),
-            request = manager.next() => match request? {
+            (request, member, _) = select_all(hosted.iter_mut().map(next)) => {
+                request.map(|request| HostRequest::Member(member, request))
+            }
+            request = manager.next().instrument(span.clone()) => match request? {
                 ManagerRequest::Activate(member) => self.switch(member, true),
                 ManagerRequest::Deactivate(member) => self.switch(member, false),
                 ManagerRequest::Hardware(on) => Some(HostRequest::Hardware(on)),
@@ -326,8 +334,8 @@ impl Controllers {
             MemberEvent::Trajectory(FollowerEvent::Active(active))
             | MemberEvent::Gripper(GripperEvent::Active(active)) => self.note_active(member, active),
             event => {
-                if let Some(hosted) = self.hosted.get_mut(member) {
-                    hosted.on_event(event);
+                if let Some((span, hosted)) = self.hosted.get_mut(member) {
+                    span.in_scope(|| hosted.on_event(event));
                 }
             }
         }
@@ -335,20 +343,24 @@ impl Controllers {
 
     /// The servos answer, and can move, or do not.
     pub fn note_hardware(&mut self, state: Lifecycle) {
-        self.manager.note_hardware(state);
+        let (span, manager) = &mut self.manager;
+        span.in_scope(|| manager.note_hardware(state));
     }
 
     /// The servos' torque is not switched, and why.
     pub fn note_hardware_refused(&mut self, why: &str) {
-        self.manager.note_hardware_refused(why);
+        let (span, manager) = &mut self.manager;
+        span.in_scope(|| manager.note_hardware_refused(why));
     }
 
     fn note_active(&mut self, member: usize, active: bool) {
-        if active { self.manager.note_active(member) } else { self.manager.note_inactive(member) }
+        let (span, manager) = &mut self.manager;
+        let note = if active { ControllerManager::note_active } else { ControllerManager::note_inactive };
+        span.in_scope(|| note(manager, member));
     }
 
     fn switch(&self, member: usize, active: bool) -> Option<HostRequest> {
-        let request = match self.hosted.get(member)? {
+        let request = match &self.hosted.get(member)?.1 {
             Hosted::Trajectory { .. } if !active => MemberRequest::Trajectory(Request::Deactivate),
             Hosted::Trajectory { config, .. } => {
                 MemberRequest::Trajectory(Request::Activate(config.borrow().controller.start_from))

@@ -320,6 +320,11 @@ impl HardwareServices {
         }
     }
 
+    /// Asks for torque without a client that waits for the answer.
+    pub fn set_torque(&mut self, on: bool) {
+        self.ask(if on { ArmRequest::TorqueOn } else { ArmRequest::TorqueOff }, |_, _| ());
+    }
+
     fn refuse(&mut self, request: ArmRequest, why: &str) {
         if let Some(index) = self.pending.iter().position(|pending| pending.request == request)
             && let Some(pending) = self.pending.remove(index)

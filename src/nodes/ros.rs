@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use r2r::{Context, Node};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Span;
 
 use super::logging;
 use super::parameters::{arm_joints, given_parameters};
@@ -21,6 +22,8 @@ use crate::config::{Config, Part};
 pub struct NodeBuilder {
     /// The node itself.
     pub node: Node,
+    /// Where events about it belong.
+    pub span: Span,
     /// What it was given on the command line and in parameter files.
     pub given: Parameters,
     /// The joints that the arm has, as far as this is said to all nodes.
@@ -115,12 +118,12 @@ impl NodeBuilder {
     pub fn new(context: &Context, name: &str) -> anyhow::Result<Self> {
         let mut node = Node::create(context.clone(), name, "")
             .with_context(|| format!("cannot create node `{name}`"))?;
-        logging::add_node(name, &mut node);
+        let span = logging::add_node(&mut node);
         let given = given_parameters(&node)?;
         if given.get("use_sim_time") == Some(&Value::Bool(true)) {
             tracing::warn!("use_sim_time is set, but `{name}` goes by the machine's clock");
         }
-        Ok(Self { node, given, arm_joints: arm_joints()? })
+        Ok(Self { node, span, given, arm_joints: arm_joints()? })
     }
 
     /// The node's configuration, of the parts that it needs.

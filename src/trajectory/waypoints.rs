@@ -14,6 +14,7 @@ use super::planning::Columns;
 use super::refusal::Refusal;
 use super::spline::{Degree, JointState, Spline, Waypoint};
 use super::{integration, upsampling};
+pub use crate::config::controller::{Interpolation, LimitsPolicy};
 
 /// The most points that a trajectory may have.
 pub const MAX_POINTS: usize = 100_000;
