@@ -121,8 +121,7 @@ impl Config {
         let hardware = reading.section(Some(Part::Hardware), |d| HardwareConfig::declare(d, joints));
         let controller = reading.section(Some(Part::Controller), |d| ControllerConfig::declare(d, joints));
         let kind = reading.gripper_kind();
-        let gripper =
-            reading.section(Some(Part::Gripper(kind)), |d| GripperConfig::declare(d, joints, kind));
+        let gripper = reading.section(Some(Part::Gripper(kind)), |d| GripperConfig::declare(d, joints, kind));
         let taken: BTreeSet<String> = reading.known.iter().filter_map(|name| group_of(name)).collect();
         let manager = reading
             .section(Some(Part::Manager), |d| ManagerConfig::declare(d, |group| !taken.contains(group)));

@@ -21,6 +21,8 @@ pub struct ControllerConfig {
     pub allow_partial_joints_goal: bool,
     /// Whether joints that a new trajectory leaves out finish their old motion.
     pub allow_trajectory_replacement: bool,
+    /// Whether an activated controller goes on from what its joints were told last, instead of from where they are.
+    pub starts_from_last_command: bool,
     /// Whether points may come without positions, which are integrated from velocities or accelerations then.
     pub allow_integration_in_goal_trajectories: bool,
     /// Whether a trajectory may end in motion.
@@ -107,6 +109,11 @@ impl ControllerConfig {
                 "allow_trajectory_replacement",
                 true,
                 "Whether joints that a new trajectory leaves out finish their old motion.",
+            ),
+            starts_from_last_command: d.changeable().or(
+                "set_last_command_interface_value_as_state_on_activation",
+                true,
+                "Whether an activated controller goes on from what its joints were told last, not from where they are.",
             ),
             allow_integration_in_goal_trajectories: d.changeable().or(
                 "allow_integration_in_goal_trajectories",

@@ -124,7 +124,9 @@ impl Ensemble {
     /// Takes a request for a controller.
     pub fn request(&mut self, member: usize, request: MemberRequest) {
         match (self.members.get_mut(member), request) {
-            (Some(Member::Trajectory(follower)), MemberRequest::Trajectory(request)) => follower.request(request),
+            (Some(Member::Trajectory(follower)), MemberRequest::Trajectory(request)) => {
+                follower.request(request)
+            }
             (Some(Member::Gripper(gripper)), MemberRequest::Gripper(request)) => gripper.request(request),
             _ => debug_assert!(false, "a request for another kind of controller"),
         }

@@ -69,11 +69,7 @@ impl Bench {
             id: GoalId(id),
             motion: Motion::new(waypoints.validate(rules).unwrap()),
             start: None,
-            tolerances: Tolerances {
-                joints: vec![tolerance; 2],
-                goal_time_secs: 0.5,
-                timeout_secs: None,
-            },
+            tolerances: Tolerances { joints: vec![tolerance; 2], goal_time_secs: 0.5, timeout_secs: None },
             blends: true,
         })
     }

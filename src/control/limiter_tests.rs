@@ -50,9 +50,8 @@ fn settings() -> Vec<(RawLimits, f64)> {
 fn check(commands: &[f64], raw: &RawLimits, period: f64) {
     let largest = commands.iter().fold(1.0_f64, |largest, command| largest.max(command.abs()));
     let rounding = |power| 1e-12 + 8.0 * f64::EPSILON * largest / period.powi(power);
-    let differences = |values: &[f64]| -> Vec<f64> {
-        values.windows(2).map(|pair| (pair[1] - pair[0]) / period).collect()
-    };
+    let differences =
+        |values: &[f64]| -> Vec<f64> { values.windows(2).map(|pair| (pair[1] - pair[0]) / period).collect() };
     let velocities = differences(commands);
     let accelerations = differences(&velocities);
     let jerks = differences(&accelerations);

@@ -97,10 +97,7 @@ fn lifecycle_of(state: State) -> Lifecycle {
 }
 
 /// Requests that the control thread has no room for now wait for its next cycle.
-fn hand_over(
-    backlog: &mut VecDeque<(usize, MemberRequest)>,
-    goals: &mut Producer<(usize, MemberRequest)>,
-) {
+fn hand_over(backlog: &mut VecDeque<(usize, MemberRequest)>, goals: &mut Producer<(usize, MemberRequest)>) {
     while let Some(request) = backlog.pop_front() {
         if let Err(PushError::Full(request)) = goals.push(request) {
             backlog.push_front(request);

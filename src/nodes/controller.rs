@@ -33,7 +33,6 @@ use crate::config::Config;
 use crate::control::follower::{Answer, Ended, FollowerEvent, GoalId, Outcome, Request};
 use crate::servo::clock;
 use crate::trajectory::limits::JointLimits;
-use crate::trajectory::refusal::RefusalKind;
 
 /// What a controller is made of on ROS.
 pub struct ControllerSetup {
@@ -264,7 +263,10 @@ fn on_speed(message: &SpeedScalingFactor) -> Option<Request> {
     // Stated positively, so that NaN fails too.
     let is_factor = 0.0 <= message.factor;
     if !is_factor {
-        tracing::warn!("speed_scaling_input: the factor is {}; it must be 0 or more, and is ignored", message.factor);
+        tracing::warn!(
+            "speed_scaling_input: the factor is {}; it must be 0 or more, and is ignored",
+            message.factor
+        );
         return None;
     }
     Some(Request::SetSpeed(message.factor))

@@ -22,7 +22,7 @@ use crate::config::manager::{ControllerEntry, ControllerKind, ManagerConfig};
 use crate::config::settings::Settings;
 use crate::config::{Config, Part};
 use crate::control::ensemble::{Ensemble, MAX_CONTROLLERS, Member, MemberEvent, MemberRequest};
-use crate::control::follower::{Follower, FollowerEvent, FollowerSetup, Request};
+use crate::control::follower::{Follower, FollowerEvent, FollowerSetup, Request, StartFrom};
 use crate::control::gripper::{Gripper, GripperEvent, GripperRequest, JointEffort};
 use crate::control::roster::Lifecycle;
 use crate::kinematics::RobotModel;
@@ -76,6 +76,12 @@ pub enum HostRequest {
     Hardware(bool),
 }
 
+/// Who was asked what.
+enum Asked {
+    Of(usize, MemberRequest),
+    Manager(ManagerRequest),
+}
+
 /// The servos as the controllers' process sees them.
 pub struct Servos<'a> {
     /// The arm's joints, in its order.
@@ -100,9 +106,12 @@ impl Drafts {
         let entries = &manager_config.controllers;
         if MAX_CONTROLLERS < entries.len() {
             let count = entries.len();
-            return Err(anyhow!("{count} controllers are configured; there can be at most {MAX_CONTROLLERS}"));
+            return Err(anyhow!(
+                "{count} controllers are configured; there can be at most {MAX_CONTROLLERS}"
+            ));
         }
-        let drafts = entries.iter().map(|entry| Draft::read(context, entry)).collect::<anyhow::Result<_>>()?;
+        let drafts =
+            entries.iter().map(|entry| Draft::read(context, entry)).collect::<anyhow::Result<_>>()?;
         Ok(Self { manager, manager_config, drafts })
     }
 
@@ -119,7 +128,8 @@ impl Drafts {
         let mut joints: Vec<String> = Vec::new();
         for (index, draft) in self.drafts.iter().enumerate() {
             for joint in draft.joints() {
-                if let Some(other) = self.drafts[..index].iter().find(|other| other.joints().contains(joint)) {
+                if let Some(other) = self.drafts[..index].iter().find(|other| other.joints().contains(joint))
+                {
                     let (one, two) = (&other.entry.name, &draft.entry.name);
                     return Err(anyhow!(
                         "joint `{joint}` has two controllers, `{one}` and `{two}`; it can have one"
@@ -151,7 +161,8 @@ impl Drafts {
             rate_hz: 1.0 / period.as_secs_f64(),
             is_ours: servos.own.is_some(),
         };
-        parameters::serve(&mut self.manager.node, self.manager.config(&[Part::Manager])?.declared)?;
+        let declared = self.manager.config(&[Part::Manager])?.declared;
+        parameters::serve(&mut self.manager.node, declared)?;
         let manager =
             controller_manager::offer(&mut self.manager.node, &self.manager_config, listed, hardware)?;
         let manager = (self.manager.span, manager);
@@ -269,8 +280,7 @@ impl Draft {
         let (limits, rated) = (setup.limits[own], setup.ratings[own].max_effort);
         let joint = place.indices(std::slice::from_ref(&config.gripper.joint))?[0];
         let effort = JointEffort { rated, configured: rated * place.torque_limit(joint) };
-        let gripper =
-            Gripper::new(joint, config.gripper.rules, limits, effort, place.period.as_secs_f64());
+        let gripper = Gripper::new(joint, config.gripper.rules, limits, effort, place.period.as_secs_f64());
         let of_ros =
             GripperJoint { index: joint, name: config.gripper.joint.clone(), limits, rated_effort: rated };
         parameters::serve_settings(&mut self.builder.node, self.settings)?;
@@ -296,7 +306,9 @@ impl Place<'_> {
     fn indices(&self, joints: &[String]) -> anyhow::Result<Vec<usize>> {
         let index = |joint: &String| {
             let index = self.arm_joints.iter().position(|of_arm| of_arm == joint);
-            index.with_context(|| format!("the arm has no joint `{joint}`, it has {}", self.arm_joints.join(", ")))
+            index.with_context(|| {
+                format!("the arm has no joint `{joint}`, it has {}", self.arm_joints.join(", "))
+            })
         };
         joints.iter().map(index).collect()
     }
@@ -315,16 +327,16 @@ impl Controllers {
     /// What clients ask next, if it comes to a request. Cancel safe.
     pub async fn next(&mut self) -> Option<HostRequest> {
         let Self { hosted, manager: (span, manager) } = self;
-        let next = |(span, hosted): &mut (Span, Hosted)| Box::pin(hosted.next().instrument(span.clone()));
-        tokio::select! {
-            (request, member, _) = select_all(hosted.iter_mut().map(next)) => {
-                request.map(|request| HostRequest::Member(member, request))
-            }
-            request = manager.next().instrument(span.clone()) => match request? {
-                ManagerRequest::Activate(member) => self.switch(member, true),
-                ManagerRequest::Deactivate(member) => self.switch(member, false),
-                ManagerRequest::Hardware(on) => Some(HostRequest::Hardware(on)),
-            },
+        let hosted = hosted.iter_mut().map(|(span, hosted)| Box::pin(hosted.next().instrument(span.clone())));
+        let asked = tokio::select! {
+            (request, member, _) = select_all(hosted) => Asked::Of(member, request?),
+            request = manager.next().instrument(span.clone()) => Asked::Manager(request?),
+        };
+        match asked {
+            Asked::Of(member, request) => Some(HostRequest::Member(member, request)),
+            Asked::Manager(ManagerRequest::Activate(member)) => self.switch(member, true),
+            Asked::Manager(ManagerRequest::Deactivate(member)) => self.switch(member, false),
+            Asked::Manager(ManagerRequest::Hardware(on)) => Some(HostRequest::Hardware(on)),
         }
     }
 
@@ -363,7 +375,9 @@ impl Controllers {
         let request = match &self.hosted.get(member)?.1 {
             Hosted::Trajectory { .. } if !active => MemberRequest::Trajectory(Request::Deactivate),
             Hosted::Trajectory { config, .. } => {
-                MemberRequest::Trajectory(Request::Activate(config.borrow().controller.start_from))
+                let keeps_command = config.borrow().controller.starts_from_last_command;
+                let from = if keeps_command { StartFrom::Command } else { StartFrom::Measured };
+                MemberRequest::Trajectory(Request::Activate(from))
             }
             Hosted::Gripper(_) => MemberRequest::Gripper(GripperRequest::SetActive(active)),
         };
@@ -381,7 +395,9 @@ impl Hosted {
 
     fn on_event(&mut self, event: MemberEvent) {
         match (self, event) {
-            (Self::Trajectory { controller, .. }, MemberEvent::Trajectory(event)) => controller.on_event(event),
+            (Self::Trajectory { controller, .. }, MemberEvent::Trajectory(event)) => {
+                controller.on_event(event)
+            }
             (Self::Gripper(gripper), MemberEvent::Gripper(event)) => gripper.on_event(&event),
             (Self::Trajectory { .. }, MemberEvent::Gripper(_))
             | (Self::Gripper(_), MemberEvent::Trajectory(_)) => {}

@@ -316,7 +316,7 @@ impl HardwareServices {
             }
             ArmEvent::Trouble(text) => tracing::warn!("{text}"),
             ArmEvent::Refused(request, why) => self.refuse(*request, why),
-            ArmEvent::Finished(_) | ArmEvent::Gripped(_) => {}
+            ArmEvent::Controller(..) => {}
         }
     }
 

@@ -99,13 +99,13 @@ pub fn tolerances(
             )));
         }
     };
-    Ok(Tolerances { joints: tolerances, goal_time_secs })
+    Ok(Tolerances { joints: tolerances, goal_time_secs, timeout_secs: config.cmd_timeout_secs })
 }
 
 /// The tolerances of the configuration, for trajectories that bring none.
 pub fn configured_tolerances(config: &ControllerConfig) -> Tolerances {
     let joints: Vec<JointTolerance> = config.tolerances.clone();
-    Tolerances { joints, goal_time_secs: config.goal_time_secs }
+    Tolerances { joints, goal_time_secs: config.goal_time_secs, timeout_secs: config.cmd_timeout_secs }
 }
 
 /// What takes a tolerance away.

@@ -137,7 +137,9 @@ impl Motion {
                     put(column, leg.sample(time - from));
                 }
             }
-            Lead::Legs { until, spline_at, .. } => self.trajectory.spline.sample(spline_at + (time - until), put),
+            Lead::Legs { until, spline_at, .. } => {
+                self.trajectory.spline.sample(spline_at + (time - until), put)
+            }
             Lead::Spline => self.trajectory.spline.sample(time, put),
         }
     }

@@ -144,6 +144,18 @@ pub struct Slowed {
     pub limit: f64,
 }
 
+impl Slowed {
+    /// What was done and why, in words; `joint` is the joint's name.
+    pub fn in_words(&self, joint: &str) -> String {
+        let Self { factor, time, value, limit, .. } = self;
+        let quantity = self.quantity.to_string().to_lowercase();
+        format!(
+            "it takes {factor:.3} times as long, because the {quantity} of joint {joint} would be {value:.4} after \
+             {time:.3} s; its limit is {limit:.4}"
+        )
+    }
+}
+
 /// A trajectory that can be executed: finite, within the travel, its time strictly increasing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trajectory {

@@ -46,11 +46,6 @@ fn start(d: &mut Declaration<'_>) {
         false,
         "Old name of interpolate_from_desired_state.",
     );
-    d.no_meaning(FROM_REFERENCE).changeable().or(
-        "set_last_command_interface_value_as_state_on_activation",
-        true,
-        "Whether a controller starts from the last command; here it always does.",
-    );
 }
 
 fn gains(d: &mut Declaration<'_>, joint: &str) {

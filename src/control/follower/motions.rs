@@ -181,7 +181,10 @@ impl Motions {
     /// A goal that is neither judged nor followed by any joint.
     pub(super) fn pop_unused(&mut self) -> Option<Box<Goal>> {
         let judged = self.current().map(|moving| moving.goal.id);
-        let is_used = |id| judged == Some(id) || self.sources.iter().any(|source| matches!(source, Source::Moving(s) if *s == id));
+        let is_used = |id| {
+            judged == Some(id)
+                || self.sources.iter().any(|source| matches!(source, Source::Moving(s) if *s == id))
+        };
         let unused = self.moving.iter().position(|moving| !is_used(moving.goal.id))?;
         Some(self.moving.remove(unused).goal)
     }

@@ -10,7 +10,7 @@ use crate::units::Time;
 
 /// The rhythm of single-point goals.
 #[derive(Debug)]
-pub struct Rhythm {
+pub(super) struct Rhythm {
     last: Option<Time>,
     /// Smoothed time between two points (s); `None` while there was but one.
     interval: Option<f64>,
@@ -20,13 +20,13 @@ pub struct Rhythm {
 
 /// How a point of a stream is to be passed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Pace {
+pub(super) struct Pace {
     /// For each column the velocity (rad/s or m/s).
-    pub velocities: [f64; MAX_JOINTS],
+    pub(super) velocities: [f64; MAX_JOINTS],
     /// How long after it came (s).
-    pub after_secs: f64,
+    pub(super) after_secs: f64,
     /// Without another point until so long after it came (s), the joints stop there.
-    pub patience_secs: f64,
+    pub(super) patience_secs: f64,
 }
 
 /// Points that are farther apart (s) are no stream.
@@ -40,18 +40,18 @@ const PATIENCE: f64 = 1.5;
 
 impl Rhythm {
     /// No point yet.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { last: None, interval: None, positions: [f64::NAN; MAX_JOINTS] }
     }
 
     /// Forgets the stream: what comes next is a first point.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         *self = Self::new();
     }
 
     /// A point came that moves `joints` to `target(column)`, `asked_secs` after now; how to pass it, if it belongs to a
     /// stream.
-    pub fn note(
+    pub(super) fn note(
         &mut self,
         now: Time,
         joints: &[usize],

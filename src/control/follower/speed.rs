@@ -6,7 +6,7 @@ use crate::trajectory::limits::JointLimits;
 
 /// A speed factor on its way to another.
 #[derive(Debug)]
-pub struct SpeedFactor {
+pub(super) struct SpeedFactor {
     limiter: Limiter,
     wanted: f64,
 }
@@ -21,7 +21,7 @@ const SHARE: f64 = 0.5;
 
 impl SpeedFactor {
     /// A factor for joints with these limits, at `initial`.
-    pub fn new(limits: &[JointLimits], period_secs: f64, initial: f64) -> Self {
+    pub(super) fn new(limits: &[JointLimits], period_secs: f64, initial: f64) -> Self {
         // At the factor's rate of change `r`, a joint at velocity `v` accelerates by `v·r`; likewise for its bend.
         let least = |of: fn(&JointLimits) -> f64, most: f64| {
             limits.iter().map(|l| SHARE * of(l) / l.max_velocity()).fold(most, f64::min)
@@ -35,25 +35,25 @@ impl SpeedFactor {
     }
 
     /// Asks for another factor; what is negative or no number changes nothing.
-    pub fn ask(&mut self, factor: f64) {
+    pub(super) fn ask(&mut self, factor: f64) {
         if 0.0 <= factor {
             self.wanted = factor.min(MOST);
         }
     }
 
     /// The factor of the present.
-    pub fn now(&self) -> f64 {
+    pub(super) fn now(&self) -> f64 {
         self.limiter.position().max(0.0)
     }
 
     /// Goes on by one period, up to `most`.
-    pub fn advance(&mut self, most: f64) -> f64 {
+    pub(super) fn advance(&mut self, most: f64) -> f64 {
         self.limiter.follow(self.wanted.min(most));
         self.now()
     }
 
     /// Jumps to what was asked for, because nothing moves that could feel it.
-    pub fn settle(&mut self, most: f64) {
+    pub(super) fn settle(&mut self, most: f64) {
         self.limiter.reset(self.wanted.min(most));
     }
 }
@@ -64,13 +64,8 @@ mod tests {
     use crate::trajectory::limits::RawLimits;
 
     fn factor(initial: f64) -> SpeedFactor {
-        let raw = RawLimits {
-            lower: -1.0,
-            upper: 1.0,
-            max_velocity: 2.0,
-            max_acceleration: 4.0,
-            max_jerk: 40.0,
-        };
+        let raw =
+            RawLimits { lower: -1.0, upper: 1.0, max_velocity: 2.0, max_acceleration: 4.0, max_jerk: 40.0 };
         SpeedFactor::new(&[JointLimits::new(raw).unwrap()], 0.005, initial)
     }
 

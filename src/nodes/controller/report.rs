@@ -101,7 +101,8 @@ impl ControllerReport {
     }
 
     fn desired(&self) -> JointTrajectoryPoint {
-        let column = |value: fn(&JointState) -> f64| self.joints().iter().map(|j| value(&j.desired)).collect();
+        let column =
+            |value: fn(&JointState) -> f64| self.joints().iter().map(|j| value(&j.desired)).collect();
         JointTrajectoryPoint {
             positions: column(|state| state.position),
             velocities: column(|state| state.velocity),
