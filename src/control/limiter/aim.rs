@@ -68,8 +68,7 @@ impl Aim {
     pub(super) fn is_on_course(&self, velocity: f64, acceleration: f64, rates: &Rates) -> bool {
         let tolerance = rates.step * rates.period * 0.34 + rates.velocity * ROUNDING;
         let off = self.velocity - velocity;
-        off.abs() <= rates.velocity * ROUNDING
-            || (off - acceleration * rates.period / 2.0).abs() <= tolerance
+        off.abs() <= rates.velocity * ROUNDING || (off - acceleration * rates.period / 2.0).abs() <= tolerance
     }
 
     /// Whether a joint could change its velocity like this.
