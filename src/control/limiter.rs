@@ -140,10 +140,13 @@ impl Limiter {
 
     /// Whether a joint that hits the target with this velocity and acceleration can stay on it.
     fn goes_on(&self, velocity: f64, acceleration: f64) -> bool {
-        let Rates { period, step, .. } = self.rates;
+        let Rates { period, step, acceleration: most, .. } = self.rates;
         let step = step * (1.0 + ROUNDING) + self.rounded_acceleration();
+        let most = most * (1.0 + ROUNDING) + self.rounded_acceleration();
         let next = (self.aim.velocity + self.aim.acceleration * period - velocity) / period;
-        let stays = (next - acceleration).abs() <= step && (self.aim.acceleration - next).abs() <= step;
+        let stays = next.abs() <= most
+            && (next - acceleration).abs() <= step
+            && (self.aim.acceleration - next).abs() <= step;
         stays || (self.aim.met && self.aim.is_on_course(velocity, acceleration, &self.rates))
     }
 
@@ -173,7 +176,7 @@ impl Limiter {
         let (floor, ceiling) = self.speeds();
         let low = (self.acceleration - step).max(-most).max(-self.rates.towards(self.velocity - floor));
         let high = (self.acceleration + step).min(most).min(self.rates.towards(ceiling - self.velocity));
-        growing_root(low, high, |acceleration| {
+        growing_root(low, high, self.tolerance(), |acceleration| {
             let velocity = self.velocity + acceleration * period;
             let behind = self.aim.position - (self.position + velocity * period);
             let (velocity, acceleration) =
@@ -195,11 +198,11 @@ impl Limiter {
         let mut acceleration = shape(wanted);
         if 0.0 < self.beyond_upper(acceleration) {
             let low = shape(f64::NEG_INFINITY);
-            acceleration = growing_root(low, acceleration, |acceleration| self.beyond_upper(acceleration));
+            acceleration = growing_root(low, acceleration, self.tolerance(), |a| self.beyond_upper(a));
         }
         if 0.0 < self.beyond_lower(acceleration) {
             let high = shape(f64::INFINITY);
-            acceleration = -growing_root(-high, -acceleration, |mirrored| self.beyond_lower(-mirrored));
+            acceleration = -growing_root(-high, -acceleration, self.tolerance(), |a| self.beyond_lower(-a));
         }
         acceleration
     }
@@ -235,6 +238,11 @@ impl Limiter {
         self.velocity = if rests { 0.0 } else { velocity };
         self.acceleration = acceleration;
         self.position += self.velocity * period;
+    }
+
+    /// How near a place is found where the joint is to come to rest or to turn back.
+    fn tolerance(&self) -> f64 {
+        0.02 * self.rounded_position()
     }
 
     /// What rounding may do to a position.

@@ -166,7 +166,9 @@ fn greatest(most: f64, fits: impl Fn(f64) -> bool) -> f64 {
 }
 
 /// Where a growing function is 0, from below: `low` where it is positive everywhere, `high` where it nowhere is.
-pub(super) fn growing_root(low: f64, high: f64, value: impl Fn(f64) -> f64) -> f64 {
+///
+/// It is found when the function is no farther below 0 than `tolerance`.
+pub(super) fn growing_root(low: f64, high: f64, tolerance: f64, value: impl Fn(f64) -> f64) -> f64 {
     const ROUNDS: usize = 60;
     let (mut below, mut above) = (low, high);
     let mut value_above = value(above);
@@ -179,14 +181,17 @@ pub(super) fn growing_root(low: f64, high: f64, value: impl Fn(f64) -> f64) -> f
     }
     let near = 1e-16 * (low.abs() + high.abs());
     for round in 0..ROUNDS {
-        if above - below <= near || value_below == 0.0 {
+        if above - below <= near {
             break;
         }
-        // Every third round halves, so that it ends soon however bent the function is.
-        let secant = below - value_below * (above - below) / (value_above - value_below);
-        let halving = round % 3 == 2 || !(below < secant && secant < above);
+        // Every fourth round halves, so that it ends soon however bent the function is. A secant aims a little low.
+        let secant = below - (value_below + tolerance / 2.0) * (above - below) / (value_above - value_below);
+        let halving = round % 4 == 3 || !(below < secant && secant < above);
         let middle = if halving { f64::midpoint(below, above) } else { secant };
         let found = value(middle);
+        if (-tolerance..=0.0).contains(&found) {
+            return middle;
+        }
         if found <= 0.0 {
             // Illinois: the end that stays counts for less, so that it is left in turn.
             (below, value_below, value_above) = (middle, found, value_above / 2.0);
