@@ -6,4 +6,5 @@ pub mod leg;
 pub mod limits;
 pub mod refusal;
 pub mod spline;
+pub mod timing;
 pub mod waypoints;
