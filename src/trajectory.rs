@@ -14,6 +14,7 @@ mod planning;
 pub mod refusal;
 mod rounding;
 pub mod spline;
+pub mod timing;
 mod untimed;
 mod upsampling;
 pub mod waypoints;

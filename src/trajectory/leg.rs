@@ -40,6 +40,9 @@ pub struct Leg {
     duration: f64,
     phases: [Phase; MOST_PHASES],
     count: usize,
+    /// What is missing to the target where the phases end: the solvers round. Made up for on the way, so that nothing
+    /// jumps at the end.
+    missing: JointState,
 }
 
 /// A stretch of constant jerk.
@@ -143,7 +146,8 @@ impl Leg {
     /// Stays where it is, for no time.
     pub fn at_rest(position: f64) -> Self {
         let state = JointState::at_rest(position);
-        Self { from: state, to: state, duration: 0.0, phases: Default::default(), count: 0 }
+        let missing = JointState::default();
+        Self { from: state, to: state, duration: 0.0, phases: Default::default(), count: 0, missing }
     }
 
     /// How long it takes (s).
@@ -164,7 +168,7 @@ impl Leg {
         }
         if time < self.duration {
             let begun = self.phases[..self.count].iter().rposition(|phase| phase.start <= time);
-            return begun.map_or(self.from, |index| self.phases[index].after(time));
+            return begun.map_or(self.from, |index| self.mended(self.phases[index].after(time), time));
         }
         if time <= self.duration { self.to } else { JointState::at_rest(self.to.position) }
     }
@@ -192,7 +196,7 @@ impl Leg {
 
     /// The leg of a profile that starts at position 0.
     fn of(from: JointState, to: JointState, duration: f64, profile: &Profile) -> Self {
-        let mut leg = Self { from, to, duration, phases: Default::default(), count: 0 };
+        let mut leg = Self { duration, from, to, ..Self::at_rest(0.0) };
         let brake = &profile.brake;
         let mut start = 0.0;
         if 0.0 < brake.duration {
@@ -203,7 +207,19 @@ impl Leg {
         for i in 0..7 {
             leg.push(&mut start, profile.t[i], [profile.p[i], profile.v[i], profile.a[i], profile.j[i]]);
         }
+        if let Some(last) = leg.phases[..leg.count].last() {
+            let end = last.after(duration);
+            leg.missing.position = to.position - end.position;
+            leg.missing.velocity = to.velocity - end.velocity;
+        }
         leg
+    }
+
+    fn mended(&self, mut state: JointState, time: f64) -> JointState {
+        let part = time / self.duration;
+        state.position += part * self.missing.position;
+        state.velocity += part * self.missing.velocity;
+        state
     }
 
     fn push(&mut self, start: &mut f64, span: f64, [position, velocity, acceleration, jerk]: [f64; 4]) {
@@ -326,6 +342,19 @@ impl Moves {
             }
         }
         duration
+    }
+
+    /// The shortest duration that is possible for all, and not below `least` (s).
+    pub(super) fn soonest_of(all: &[Self], least: f64) -> f64 {
+        let mut duration = least;
+        // Every turn but the last ends one of the at most two gaps that each has.
+        loop {
+            let later = all.iter().fold(duration, |duration, moves| moves.soonest(duration));
+            if later <= duration {
+                return duration;
+            }
+            duration = later;
+        }
     }
 
     /// The leg of this duration, which must be one that [`Moves::soonest`] gave.
