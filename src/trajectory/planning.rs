@@ -57,7 +57,7 @@ impl<'a> Columns<'a> {
 
     /// The motion through positions that have no times.
     pub(super) fn plan_untimed(self, points: &[Point]) -> Result<Trajectory, Refusal> {
-        let positions: Vec<&[f64]> = points.iter().map(|point| point.positions.as_slice()).collect();
+        let positions: Vec<Vec<f64>> = points.iter().map(|point| point.positions.clone()).collect();
         let waypoints = time_optimal(&self.start, &positions, &self.limits)?;
         let spline = Spline::new(&waypoints, &self.limits, &self.start);
         Ok(Trajectory { joints: self.joints, spline, timing: Timing::Optimal, slowed: None, fastest: 1.0 })

@@ -127,8 +127,11 @@ pub enum Refusal {
         /// `time_from_start` of this point (s).
         time: f64,
     },
+    /// Positions without times that no times can be found for; says why.
+    #[error("The points have no times, and none can be found for them: {0}.")]
+    Untimed(String),
     /// Time that is none.
-    #[error("time_from_start of point #{point} is {time} s; it must be finite and must not be negative.")]
+    #[error("time_from_start of point #{point} is {time} s; it must be finite, whole nanoseconds, and must not be negative.")]
     BadTime {
         /// Which point, from 0.
         point: usize,

@@ -10,13 +10,13 @@ use super::spline::{Degree, JointState, Waypoint};
 /// One position is at time 0, as the client says: the motion there is planned when it is taken up.
 pub(super) fn time_optimal(
     _start: &[JointState],
-    positions: &[&[f64]],
+    positions: &[Vec<f64>],
     _limits: &[JointLimits],
 ) -> Result<Vec<Waypoint>, Refusal> {
     if 1 < positions.len() {
         return Err(Refusal::Time { point: 1, before: 0.0, time: 0.0 });
     }
-    let waypoint = |positions: &&[f64]| Waypoint {
+    let waypoint = |positions: &Vec<f64>| Waypoint {
         time: 0.0,
         degree: Degree::Linear,
         states: positions.iter().map(|&position| JointState::at_rest(position)).collect(),
