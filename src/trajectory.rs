@@ -15,6 +15,5 @@ pub mod refusal;
 mod rounding;
 pub mod spline;
 pub mod timing;
-mod untimed;
 mod upsampling;
 pub mod waypoints;

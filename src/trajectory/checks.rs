@@ -114,7 +114,7 @@ impl Waypoints {
 /// Time goes forward, by a nanosecond at least.
 pub(super) fn check_times(points: &[Point]) -> Result<(), Refusal> {
     let first = points[0].time_from_start;
-    if !(0.0..=LONGEST_SECS).contains(&first) {
+    if first != 0.0 && !(LEAST_STEP_SECS..=LONGEST_SECS).contains(&first) {
         return Err(Refusal::BadTime { point: 0, time: first });
     }
     for (index, pair) in points.windows(2).enumerate() {

@@ -13,6 +13,8 @@ const WEIGHTS: [[f64; 6]; 6] = [
     [1.0, 1.0 / 4.0, 1.0 / 6.0, 1.0 / 4.0, 1.0, 0.0],
     [1.0, 1.0 / 5.0, 1.0 / 10.0, 1.0 / 10.0, 1.0 / 5.0, 1.0],
 ];
+/// Two values differ by this part at least.
+const TIE: f64 = 1e-9;
 /// Halvings of an interval until nothing is left of it.
 const HALVINGS: usize = 52;
 
@@ -37,14 +39,11 @@ pub(super) fn hull_abs<const N: usize>(coefficients: [f64; N]) -> f64 {
     greatest.max(-least)
 }
 
-/// Where the polynomial is greatest in absolute value, and the value there.
+/// Where the polynomial is greatest in absolute value, and the value there; the first of two that are as great.
 pub(super) fn peak(coefficients: &[f64]) -> (f64, f64) {
-    extremes(coefficients).fold(
-        (0.0, 0.0),
-        |best: (f64, f64), (at, value)| {
-            if best.1.abs() < value.abs() { (at, value) } else { best }
-        },
-    )
+    extremes(coefficients).fold((0.0, 0.0), |best: (f64, f64), (at, value)| {
+        if best.1.abs() * (1.0 + TIE) < value.abs() { (at, value) } else { best }
+    })
 }
 
 /// The ends and the turning points between them, with the values there.

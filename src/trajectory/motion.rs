@@ -84,8 +84,9 @@ impl Motion {
 
     /// Whether all that is asked for is a position for each joint.
     pub fn is_single_point(&self) -> bool {
-        let spline = &self.trajectory.spline;
-        spline.waypoint_count() == 1 && spline.waypoint(0).degree == Degree::Linear
+        let Trajectory { spline, timing, .. } = &self.trajectory;
+        let is_alone = spline.waypoint_count() == 1;
+        is_alone && (*timing == Timing::Optimal || spline.waypoint(0).degree == Degree::Linear)
     }
 
     /// Begins the motion at `time`, coming from `states` with `limits` (of the controller's joints).

@@ -5,7 +5,7 @@ use super::feasibility::{Findings, Outside, Peak, SLACK, least_factor};
 use super::limits::JointLimits;
 use super::refusal::Refusal;
 use super::spline::{JointState, Spline, Waypoint, nearest_turn};
-use super::untimed::time_optimal;
+use super::timing::time_waypoints;
 use super::waypoints::{LimitsPolicy, Point, Rules, Slowed, Timing, Trajectory};
 
 /// The joints that a trajectory moves, in its own order.
@@ -57,8 +57,8 @@ impl<'a> Columns<'a> {
 
     /// The motion through positions that have no times.
     pub(super) fn plan_untimed(self, points: &[Point]) -> Result<Trajectory, Refusal> {
-        let positions: Vec<&[f64]> = points.iter().map(|point| point.positions.as_slice()).collect();
-        let waypoints = time_optimal(&self.start, &positions, &self.limits)?;
+        let positions: Vec<Vec<f64>> = points.iter().map(|point| point.positions.clone()).collect();
+        let waypoints = time_waypoints(&self.start, &positions, &self.limits).map_err(Refusal::NoTiming)?;
         let spline = Spline::new(&waypoints, &self.limits, &self.start);
         Ok(Trajectory { joints: self.joints, spline, timing: Timing::Optimal, slowed: None, fastest: 1.0 })
     }

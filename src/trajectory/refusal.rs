@@ -2,6 +2,8 @@
 
 use super::feasibility::Quantity;
 
+use super::timing::TimingError;
+
 /// Why a trajectory is refused. Where `joint_trajectory_controller` has a text for it, the text begins like that one.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
@@ -127,8 +129,13 @@ pub enum Refusal {
         /// `time_from_start` of this point (s).
         time: f64,
     },
+    /// Positions without times that no times can be found for; says why.
+    #[error("The points have no times, and none can be found for them: {0}.")]
+    Untimed(String),
     /// Time that is none.
-    #[error("time_from_start of point #{point} is {time} s; it must be finite and must not be negative.")]
+    #[error(
+        "time_from_start of point #{point} is {time} s; it must be finite, whole nanoseconds, and must not be negative."
+    )]
     BadTime {
         /// Which point, from 0.
         point: usize,
@@ -163,6 +170,9 @@ pub enum Refusal {
         /// How long ago that is (s).
         ago: f64,
     },
+    /// It has no times, and none can be found.
+    #[error("The trajectory has no times, and none can be found: {0}.")]
+    NoTiming(TimingError),
     /// The controller does not take goals now.
     #[error("Can't accept new action goals. Controller is not running.")]
     Inactive,

@@ -211,6 +211,26 @@ fn the_next_waypoint_is_the_first_after_a_time() {
     assert_eq!((passing.time, passing.degree, passing.state(0)), (2.0, Degree::Cubic, points[1].1));
 }
 
+#[test]
+fn what_happens_in_the_control_thread_allocates_nothing() {
+    let points: Vec<_> = (1..100_u32)
+        .map(|index| (f64::from(index), state((f64::from(index) * 0.7).sin(), 0.1, 0.0)))
+        .collect();
+    for degree in [Degree::Step, Degree::Linear, Degree::Cubic, Degree::Quintic] {
+        for limits in [limits(10.0, 100.0), turning()] {
+            let mut spline = limited(degree, &points, limits);
+            let used = allocation_counter::measure(|| {
+                spline.begin(3.5, |_| state(0.2, -0.3, 0.4));
+                for step in 0..2000 {
+                    sample(&mut spline, f64::from(step) * 0.05);
+                    sample(&mut spline, f64::from((step * 7919) % 2000) * 0.05);
+                }
+            });
+            assert_eq!(used.count_total, 0);
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn sampling_at_random_is_sampling_in_order(
