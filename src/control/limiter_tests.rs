@@ -1,5 +1,7 @@
 //! What no sequence of calls can break, and how near the limiter comes to what is possible.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ticks are counted from times")]
+
 use proptest::prelude::*;
 
 use super::*;
