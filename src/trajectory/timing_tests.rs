@@ -173,7 +173,7 @@ fn check_spline(case: &Case, waypoints: Vec<Waypoint>) {
     assert!(
         waypoints[0].states.iter().zip(&positions[0]).all(|(state, position)| state.position == *position)
     );
-    let mut spline = Spline::new(limits.len(), waypoints);
+    let mut spline = Spline::new(&waypoints, limits, start);
     let passing = passing::at_points(start, positions, limits);
     let route = Route { start, limits, passing: &passing };
     let speeds = route.fastest().unwrap();
