@@ -29,6 +29,7 @@ from controller_manager_msgs.srv import (  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.msg import State  # noqa: E402
 from rcl_interfaces.msg import Log  # noqa: E402
+from rcl_interfaces.srv import GetParameters  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
@@ -53,10 +54,10 @@ STRICT, BEST_EFFORT = SwitchController.Request.STRICT, SwitchController.Request.
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-@pytest.fixture(autouse=True)
-def active_again(shared):
-    """Leaves every controller active for the next test, torque on, and no emergency stop."""
-    yield
+@pytest.fixture
+def shared(shared):
+    """The arm of the module; every controller is active again for the next test, torque on, no emergency stop."""
+    yield shared
     if shared.shape == "arm_node":
         shared.client.call(Trigger, "hardware_node/reset")
         assert set_hardware(shared, State.PRIMARY_STATE_ACTIVE).ok
@@ -178,6 +179,29 @@ def test_activity_is_latched_and_tells_every_change(shared):
     [info] = shared.client.node.get_publishers_info_by_topic("controller_manager/activity")
     assert info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
     assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
+
+
+def test_a_file_for_upstreams_manager_is_taken_as_it_is(start_emulator, client, tmp_path):
+    file = tmp_path / "ros2_control.yaml"
+    file.write_text(
+        f"""
+controller_manager:
+  ros__parameters:
+    update_rate: 100
+    thread_priority: 50
+    {ARM}: {{type: {TRAJECTORY_TYPE}}}
+    states: {{type: joint_state_broadcaster/JointStateBroadcaster, params_file: states.yaml}}
+    forward: {{type: forward_command_controller/ForwardCommandController}}
+"""
+    )
+    node = start_emulator().start("arm_node", "--params-file", file)
+    for said in ("`update_rate` is 100", "`forward` is left out", "states.params_file, thread_priority"):
+        node.wait_for_line(said)
+    answer = client.call(ListControllers, "controller_manager/list_controllers")
+    assert [(each.name, each.state) for each in answer.controller] == [(ARM, "active"), ("states", "active")]
+    names = [f"{ARM}.type", "update_rate"]
+    answer = client.call(GetParameters, "controller_manager/get_parameters", names=names)
+    assert (answer.values[0].string_value, answer.values[1].integer_value) == (TRAJECTORY_TYPE, 100)
 
 
 # Switching.
