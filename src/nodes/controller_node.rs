@@ -89,6 +89,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut silence = tokio::time::interval(SILENCE_CHECK);
     loop {
         tokio::select! {
+            // States first: those that wait already are no silence. The manager last: it keeps nobody waiting.
+            biased;
             stopped = &mut stop => {
                 stopped?;
                 break;
@@ -97,6 +99,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
             request = controller.next() => if let Some(request) = request {
                 remote.request(request);
             },
+            _ = silence.tick() => remote.look_for_silence(clock::now()),
             request = manager.next() => match request {
                 Some(ManagerRequest::Activate(index)) => {
                     controller.set_active(true);
@@ -109,7 +112,6 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 }
                 Some(ManagerRequest::Hardware(_)) | None => {}
             },
-            _ = silence.tick() => remote.look_for_silence(clock::now()),
         }
         manager.note_hardware(if remote.ready { Lifecycle::Active } else { Lifecycle::Unconfigured });
         while let Some(finished) = remote.follower.pop_finished() {

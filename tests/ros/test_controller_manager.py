@@ -54,10 +54,16 @@ STRICT, BEST_EFFORT = SwitchController.Request.STRICT, SwitchController.Request.
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
-@pytest.fixture
-def shared(shared):
-    """The arm of the module; every controller is active again for the next test, torque on, no emergency stop."""
-    yield shared
+@pytest.fixture(autouse=True)
+def restored(request: pytest.FixtureRequest):
+    """Leaves every controller of the shared arm active for the next test, torque on, and no emergency stop."""
+    shared = request.getfixturevalue("shared") if "shared" in request.fixturenames else None
+    yield
+    if shared is not None:
+        restore(shared)
+
+
+def restore(shared) -> None:
     if shared.shape == "arm_node":
         shared.client.call(Trigger, "hardware_node/reset")
         assert set_hardware(shared, State.PRIMARY_STATE_ACTIVE).ok
