@@ -15,6 +15,7 @@ pub mod controller_node;
 pub mod gripper;
 pub mod hardware;
 pub mod hardware_node;
+pub mod hosted;
 pub mod logging;
 pub mod messages;
 pub mod parameters;

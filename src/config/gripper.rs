@@ -88,7 +88,8 @@ impl GripperRules {
         let any = 0.0..=f64::INFINITY;
         let (max_effort, max_velocity) = match kind {
             GripperKind::Command => {
-                let about = "Greatest effort of goals that bring none (N m or N); 0 for the servo's own limit.";
+                let about =
+                    "Greatest effort of goals that bring none (N m or N); 0 for the servo's own limit.";
                 (d.number_in("max_effort", 0.0, any.clone(), about), 0.0)
             }
             GripperKind::Parallel => parallel(d),

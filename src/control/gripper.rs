@@ -203,11 +203,8 @@ impl Gripper {
         let is_lower = limit < self.effort_limit;
         self.effort_limit = limit;
         self.limiter = Limiter::moving(self.limits_of(&goal), self.period_secs, self.desired());
-        self.phase = if is_lower {
-            Phase::Limiting { goal, ticks_left: LIMIT_TICKS }
-        } else {
-            self.moving(goal)
-        };
+        self.phase =
+            if is_lower { Phase::Limiting { goal, ticks_left: LIMIT_TICKS } } else { self.moving(goal) };
     }
 
     fn moving(&self, goal: GripperGoal) -> Phase {

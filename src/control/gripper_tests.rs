@@ -319,8 +319,13 @@ fn steps_that_come_more_seldom_go_farther() {
     bench.go(1, 1.5, 0.0, 0.5);
     let start = bench.now;
     for step in 0..60 {
-        let measured = MeasuredJoint { fresh: true, position: bench.gripper.desired().position, ..Default::default() };
-        bench.gripper.step(start.plus_secs(f64::from(step) / 60.0), &[measured; 2], &mut [Reference::Hold; 2]);
+        let measured =
+            MeasuredJoint { fresh: true, position: bench.gripper.desired().position, ..Default::default() };
+        bench.gripper.step(
+            start.plus_secs(f64::from(step) / 60.0),
+            &[measured; 2],
+            &mut [Reference::Hold; 2],
+        );
     }
     let moved = bench.gripper.desired().position;
     assert!((0.35..0.55).contains(&moved), "{moved} in one second");

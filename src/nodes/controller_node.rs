@@ -13,13 +13,16 @@ use r2r::std_msgs::msg::Header;
 use r2r::{Context, Publisher, QosProfile};
 
 use super::controller::{self, ControllerPublisher, ControllerReport};
+use super::gripper::{GripperPublisher, GripperReport};
 use super::hardware::publish;
+use super::hosted::{hosted_gripper, next_of};
 use super::messages::stamp_of;
 use super::parameters;
 use super::ros::{self, NodeBuilder};
 use crate::config::Part;
 use crate::control::arm::{MeasuredJoint, Reference, ReferenceSource as _};
 use crate::control::follower::{Follower, Outcome, Request};
+use crate::control::gripper::{Gripper, GripperRequest};
 use crate::servo::clock;
 use crate::servo::setup::{arm_setup, robot_model};
 use crate::trajectory::spline::JointState as JointReference;
@@ -29,6 +32,7 @@ use crate::units::Time;
 struct Remote {
     joints: Vec<String>,
     follower: Follower,
+    gripper: Option<(Gripper, GripperPublisher)>,
     measured: Vec<MeasuredJoint>,
     references: Vec<Reference>,
     /// Whether every joint has been seen, so that there is a place to start from.
@@ -65,9 +69,19 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
     let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
     parameters::serve(node, config.declared)?;
+    let hosted = hosted_gripper(&context, &setup, |_| 1.0)?;
+    let mut nodes = vec![builder.node];
+    let (gripper, mut gripper_controller) = match hosted {
+        None => (None, None),
+        Some(hosted) => {
+            nodes.push(hosted.node);
+            (Some((hosted.gripper, hosted.publisher)), Some(hosted.controller))
+        }
+    };
     let follower = Follower::new(setup.limits, setup.period.as_secs_f64());
     let mut remote = Remote::new(setup.joints, follower, commands, publisher);
-    let spinning = ros::spin(vec![builder.node])?;
+    remote.gripper = gripper;
+    let spinning = ros::spin(nodes)?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);
@@ -82,11 +96,19 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
             request = controller.next() => if let Some(request) = request {
                 remote.request(request);
             },
+            request = next_of(&mut gripper_controller) => if let Some(request) = request {
+                remote.request_grip(request);
+            },
             _ = silence.tick() => remote.look_for_silence(clock::now()),
         }
         while let Some(finished) = remote.follower.pop_finished() {
             remote.note(finished.outcome);
             controller.on_finished(&finished);
+        }
+        if let (Some((gripper, _)), Some(controller)) = (&mut remote.gripper, &mut gripper_controller) {
+            while let Some(finished) = gripper.pop_finished() {
+                controller.on_finished(&finished);
+            }
         }
     }
     tracing::info!("stopping");
@@ -116,6 +138,7 @@ impl Remote {
             last_state: Time(i64::MIN),
             joints,
             follower,
+            gripper: None,
             commands,
             publisher,
         }
@@ -132,6 +155,11 @@ impl Remote {
         }
         self.references.fill(Reference::Hold);
         self.moving = self.follower.step(now, &self.measured, &mut self.references);
+        if let Some((gripper, publisher)) = &mut self.gripper {
+            self.moving |= gripper.step(now, &self.measured, &mut self.references);
+            let measured = self.measured[gripper.joint()];
+            publisher.publish(GripperReport { measured, status: gripper.status() });
+        }
         if self.moving {
             self.last_moved = now;
         }
@@ -160,6 +188,25 @@ impl Remote {
     fn find_start(&mut self) {
         if !self.ready && self.measured.iter().all(|measured| measured.fresh) {
             self.start_here();
+            self.start_grip_here();
+        }
+    }
+
+    fn start_grip_here(&mut self) {
+        let positions: Vec<f64> = self.measured.iter().map(|measured| measured.position).collect();
+        if let Some((gripper, _)) = &mut self.gripper {
+            gripper.hold_at(&positions);
+        }
+    }
+
+    fn request_grip(&mut self, request: GripperRequest) {
+        let Some((gripper, _)) = &self.gripper else { return };
+        let away = (gripper.desired().position - self.measured[gripper.joint()].position).abs();
+        if self.ready && gripper.is_idle() && !gripper.status().is_stalled && MOVED_BY_OTHERS < away {
+            self.start_grip_here();
+        }
+        if let Some((gripper, _)) = &mut self.gripper {
+            gripper.request(request);
         }
     }
 
@@ -194,19 +241,29 @@ impl Remote {
         if self.ready && LONGEST_SILENCE < now.saturating_since(self.last_state) {
             tracing::warn!("joint_states stopped; the controller waits for them");
             self.follower.halt("joint_states stopped");
+            if let Some((gripper, _)) = &mut self.gripper {
+                gripper.halt("joint_states stopped");
+            }
             (self.ready, self.moving) = (false, false);
         }
     }
 
-    fn command(&self, now: Time) {
+    fn command(&mut self, now: Time) {
         let states = self.follower.command();
-        let message = JointState {
+        let mut message = JointState {
             header: Header { stamp: stamp_of(now), ..Header::default() },
             name: self.joints.clone(),
             position: states.iter().map(|state| state.position).collect(),
             velocity: states.iter().map(|state| state.velocity).collect(),
             effort: Vec::new(),
         };
+        if let Some((gripper, _)) = &mut self.gripper {
+            let (joint, desired) = (gripper.joint(), gripper.desired());
+            (message.position[joint], message.velocity[joint]) = (desired.position, desired.velocity);
+            message.effort = vec![f64::INFINITY; self.joints.len()];
+            gripper.limit_efforts(&mut message.effort);
+            message.effort.iter_mut().filter(|effort| effort.is_infinite()).for_each(|e| *e = f64::NAN);
+        }
         publish(&self.commands, &message);
     }
 

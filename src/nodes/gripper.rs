@@ -335,7 +335,8 @@ mod tests {
         let good = RawGripperGoal { position: 0.5, max_effort: 2.0, max_velocity: 0.0 };
         assert_eq!(asked(&["jaw"], &[0.5], &[2.0]), Ok(good));
         assert_eq!(asked(&[], &[0.5], &[]), Ok(RawGripperGoal { max_effort: 0.0, ..good }));
-        let error = |names: &[&str], position: &[f64], effort: &[f64]| asked(names, position, effort).unwrap_err();
+        let error =
+            |names: &[&str], position: &[f64], effort: &[f64]| asked(names, position, effort).unwrap_err();
         assert_eq!(error(&["wrist"], &[0.5], &[]), "the goal names `wrist`; this gripper's joint is `jaw`");
         assert!(error(&["jaw", "wrist"], &[0.5, 0.1], &[]).contains("`jaw`, `wrist`"));
         assert_eq!(error(&["jaw"], &[], &[]), "the goal has 0 positions; it must have one");

@@ -354,10 +354,7 @@ impl FeetechArm {
         if latest < clock::now() + self.single_try(len) {
             return Ok(None);
         }
-        match self
-            .bus
-            .ask_once(id, &request, len, Wait::Until(latest), |data, _| told.compare(data))
-        {
+        match self.bus.ask_once(id, &request, len, Wait::Until(latest), |data, _| told.compare(data)) {
             Ok(standing) => Ok(Some(standing)),
             Err(ServoError::Lost(lost)) => Err(lost),
             Err(_) => Ok(None),

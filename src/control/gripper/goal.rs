@@ -42,7 +42,9 @@ pub enum GripperRefusal {
         upper: f64,
     },
     /// An effort or a velocity that is none.
-    #[error("{what} of joint `{joint}` is {value}; it must be a positive number, or 0 for the configured one")]
+    #[error(
+        "{what} of joint `{joint}` is {value}; it must be a positive number, or 0 for the configured one"
+    )]
     Number {
         /// `max_effort` or `velocity`.
         what: &'static str,
