@@ -9,11 +9,11 @@
 //!    └──at rest── Braking ◀──cancel── Limiting, Moving                                                 (Cancelled)
 //!
 //! Gripping: no nearer for stall_timeout: Stalled. Cancel: Cancelled. Either way it grips on, until the next goal.
-//!           Within tolerance after all: Reached, or nothing to tell, and Holding.
+//!           Free again before that: Moving. Within tolerance: Holding (Reached, if the goal is still there).
 //! ```
 //! While it grips the reference is taken back to just beyond the joint, where the effort is the goal's greatest or the
-//! holding effort. An object that gives way, or is lost, is followed at a creep and never beyond the goal. The effort
-//! limit of a goal stays after its end, until the next goal or until torque comes on anew.
+//! holding effort. Once the goal has ended, an object that gives way or is lost is followed at a creep and never beyond
+//! the goal; after a cancel no farther than the reference was. The effort limit of a goal stays after its end, until the next goal or until torque comes on anew.
 //!
 //! Touches one joint of the arm only. Knows no bus: whoever drives the servos keeps the effort limit.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
@@ -107,6 +107,8 @@ const LONGEST_LEAD_SECS: f64 = 0.1;
 const CREEP_PART: f64 = 0.02;
 /// A cancelled motion leads no farther than so long (s) at the speed that the joint has.
 const STOP_SECS: f64 = 0.1;
+/// The reference accelerates with this part of what the joint may, so that who follows it late can catch up with it.
+const ACCELERATION_PART: f64 = 0.7;
 /// More time than this (s) is not made up for after a pause.
 const LONGEST_STEP_SECS: f64 = 0.1;
 /// Every step counts for this part of the average.
@@ -219,7 +221,7 @@ impl Gripper {
             lower: self.limits.lower(),
             upper: self.limits.upper(),
             max_velocity: asked.min(own),
-            max_acceleration: self.limits.max_acceleration(),
+            max_acceleration: ACCELERATION_PART * self.limits.max_acceleration(),
             max_jerk: self.limits.max_jerk(),
         };
         JointLimits::new(raw).unwrap_or(self.limits)
@@ -229,7 +231,9 @@ impl Gripper {
         let Some(goal) = self.phase.goal().filter(is_meant) else { return };
         self.finish(goal, GripperOutcome::Cancelled);
         self.phase = match self.phase {
-            Phase::Gripping { progress, squeeze, .. } => Phase::Gripping { goal: None, progress, squeeze },
+            Phase::Gripping { progress, squeeze, .. } => {
+                Phase::Gripping { goal: None, progress, squeeze: squeeze.that_stays() }
+            }
             _ => self.stopping(&goal),
         };
     }
@@ -323,6 +327,11 @@ impl Gripper {
                 self.finish(goal, GripperOutcome::Reached);
             }
             return Phase::Holding { at: squeeze.end };
+        }
+        if let Some(goal) = goal
+            && squeeze.has_given_way(&self.measured, 2.0 * self.rules.goal_tolerance)
+        {
+            return self.moving(goal);
         }
         progress.note(left, secs, self.rules.stall_velocity_threshold);
         let over = goal.filter(|_| self.rules.stall_timeout_secs < progress.secs);
