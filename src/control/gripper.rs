@@ -107,6 +107,8 @@ const CONTACT_PART: f64 = 0.9;
 const HOLDING_PART: f64 = 0.25;
 /// The reference is never farther ahead of the joint than this (s) at the joint's greatest speed.
 const LONGEST_LEAD_SECS: f64 = 0.1;
+/// While it grips the reference goes no farther ahead than this (s) at that speed.
+const LONGEST_SQUEEZE_SECS: f64 = 0.05;
 /// An object that gives way is followed with this part of the joint's greatest speed.
 const CREEP_PART: f64 = 0.02;
 /// A cancelled motion leads no farther than so long (s) at the speed that the joint has.
@@ -265,6 +267,7 @@ impl Gripper {
             effort: self.holding_effort(),
             blind_lead: 2.0 * self.rules.goal_tolerance,
             creep: CREEP_PART * self.limits.max_velocity(),
+            longest_lead: LONGEST_SQUEEZE_SECS * self.limits.max_velocity(),
         };
         let squeeze = Squeeze::new(grip, &self.measured, self.limiter.position(), goal.position);
         Phase::Gripping { goal: Some(goal).filter(|_| is_alive), progress, squeeze }

@@ -265,6 +265,18 @@ fn a_cancel_stops_within_the_limits_near_where_the_jaw_is() {
 }
 
 #[test]
+fn a_servo_that_lost_its_torque_is_not_run_away_from() {
+    let mut bench = Bench::new(RULES);
+    bench.wall = 0.6;
+    bench.go(1, 1.7, 0.0, 0.0);
+    bench.run(3.0);
+    bench.servo_limit = 0.0;
+    bench.run(20.0);
+    assert!(bench.reference() < 0.6 + 0.26, "{}", bench.reference());
+    assert!(bench.gripper.is_idle());
+}
+
+#[test]
 fn a_cancel_at_an_object_holds_it() {
     let mut bench = Bench::new(RULES);
     bench.wall = 0.6;

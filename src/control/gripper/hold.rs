@@ -53,6 +53,8 @@ pub(super) struct Squeeze {
     blind_lead: f64,
     /// How fast the reference follows an object that gives way (rad/s or m/s).
     creep: f64,
+    /// Farther than this ahead of the joint (rad or m) the reference does not go.
+    longest_lead: f64,
     quiet_secs: f64,
 }
 
@@ -65,6 +67,8 @@ pub(super) struct Grip {
     pub(super) blind_lead: f64,
     /// How fast the reference follows an object that gives way (rad/s or m/s).
     pub(super) creep: f64,
+    /// Farther than this ahead of the joint (rad or m) the reference does not go.
+    pub(super) longest_lead: f64,
 }
 
 /// With more than this part of the wanted effort the reference is taken back, with less than that it goes on.
@@ -80,10 +84,10 @@ const SETTLED_SECS: f64 = 0.3;
 impl Squeeze {
     /// Holds with what the joint met on its way to `end`; its reference is at `reference` now.
     pub(super) fn new(grip: Grip, measured: &MeasuredJoint, reference: f64, end: f64) -> Self {
-        let Grip { effort, blind_lead, creep } = grip;
+        let Grip { effort, blind_lead, creep, longest_lead } = grip;
         let toward = (end - measured.position).signum();
-        let contact = measured.position;
-        Self { toward, target: reference, end, contact, effort, blind_lead, creep, quiet_secs: 0.0 }
+        let (target, contact) = (reference, measured.position);
+        Self { toward, target, end, contact, effort, blind_lead, creep, longest_lead, quiet_secs: 0.0 }
             .within(measured.position)
     }
 
@@ -96,7 +100,10 @@ impl Squeeze {
             Some(wanted) if MOST * wanted < pushed => {
                 self.target -= self.toward * lead * (secs / TAKE_BACK_SECS).min(1.0);
             }
-            Some(wanted) if pushed < LEAST * wanted => self.target += self.toward * self.creep * secs,
+            // A servo that does not push although it is told to has no torque; there is nothing to follow.
+            Some(wanted) if pushed < LEAST * wanted && lead < self.longest_lead => {
+                self.target += self.toward * self.creep * secs
+            }
             Some(_) => {}
             None => self.target -= self.toward * (lead - self.blind_lead).max(0.0),
         }
