@@ -94,13 +94,15 @@ impl Client {
         Ok(Ended { at, status, text: result.error_string })
     }
 
-    /// Cancels a goal; when that was sent and when it was answered (unix time, ns).
-    pub(crate) fn cancel(&mut self, goal: &Accepted) -> anyhow::Result<(i64, i64)> {
+    /// Cancels a goal; when that was sent, and when it was answered unless it came too late (unix time, ns).
+    pub(crate) fn cancel(&mut self, goal: &Accepted) -> anyhow::Result<(i64, Option<i64>)> {
         let sent = wall_now();
         let request = goal.handle.cancel()?;
         let (answer, at) = self.wait(request, ANSWER_TIMEOUT)?;
-        answer.context("a cancel was refused")?;
-        Ok((sent, at))
+        match answer {
+            Err(r2r::Error::GoalCancelAlreadyTerminated) => Ok((sent, None)),
+            answer => answer.map(|()| (sent, Some(at))).context("a cancel was refused"),
+        }
     }
 
     /// A service call that asks for nothing; when it was sent and when it was answered (unix time, ns).

@@ -8,10 +8,11 @@
 //! *First command*: the arrival of the first write in which a joint's goal differs from the one it was held at. The arm
 //! rests a hundredth of a tick before the place where the next tick begins, so that the first motion shows at once.
 //! *First command of a replacement* and *stop begins*: the first write from which on the goals lag behind the cubic that
-//! would have gone on, see [`motion`]. Times of the wire are those at which the last byte of a write arrived.
+//! would have gone on, see [`motion`]. For both the servos are geared down, see [`gears`]. Times of the wire are those at which the last byte of a write arrived.
 #![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
 
 mod client;
+mod gears;
 mod motion;
 mod report;
 mod session;
@@ -69,9 +70,11 @@ fn main() -> anyhow::Result<()> {
         Some(file) => file.clone(),
         None => locate("package://servo_arm/config/so101.yaml").context("the SO-101's configuration")?,
     };
+    let geared = gears::geared_down(&config_file)?;
+    let config_file = geared.path();
     // The port comes from the emulator, whatever the file says.
     let overrides = Parameters::from([("port".to_owned(), Value::String("emulated".to_owned()))]);
-    let config = Config::read_hardware(&config_file, &overrides)?;
+    let config = Config::read_hardware(config_file, &overrides)?;
     let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -86,7 +89,7 @@ fn main() -> anyhow::Result<()> {
         let shape = if separate { "separate processes" } else { "one process" };
         let machine = report::machine();
         let (seen, lateness) = runtime
-            .block_on(measure(&options, &config_file, &setup, separate, &stop))
+            .block_on(measure(&options, config_file, &setup, separate, &stop))
             .with_context(|| shape.to_owned())?;
         let report = report::report(shape, &machine, setup.period, &seen, &lateness);
         report::print(&report);

@@ -59,7 +59,7 @@ const LONGEST_WAY: f64 = 0.04;
 /// Room to both sides of the place of rest (rad).
 const ROOM: f64 = 0.1;
 /// At least so much is not told from a cycle that was a little late (ticks).
-const LEAST_NOISE: f64 = 0.2;
+const LEAST_NOISE: f64 = 0.6;
 
 impl Motion {
     /// A motion of the first few of the controller's joints, around where they are.
@@ -126,6 +126,16 @@ impl Motion {
     pub(crate) fn is_held_at(&self, pose: &Pose, writes: &[Write]) -> bool {
         let nearest = |ticks: Vec<f64>| ticks.iter().zip(pose).all(|(is, at)| *is == at.round());
         writes.last().and_then(|write| self.ticks(write)).is_some_and(nearest)
+    }
+
+    /// How far from `pose` the arm is held at `sent` at most (rad); nothing where that is nearer than a tick shows.
+    pub(crate) fn strayed(&self, writes: &[Write], sent: i64, pose: &Pose) -> Option<f64> {
+        let held = writes.iter().rfind(|write| write.at <= sent).and_then(|write| self.ticks(write))?;
+        let off = |((joint, at), is): ((&MovedJoint, &f64), &f64)| {
+            if at.round() == *is { 0.0 } else { joint.calibration.rate_to_rad_s(at - is).abs() }
+        };
+        let most = self.joints.iter().zip(pose).zip(&held).map(off).fold(0.0, f64::max);
+        (0.0 < most).then_some(most)
     }
 
     /// When the arm, held at `pose` until then, was first told to move after `sent`.

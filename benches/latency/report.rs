@@ -95,6 +95,10 @@ pub(crate) fn report(shape: &str, machine: &Json, period: Duration, seen: &Seen,
         "times": times,
         "aims": aims,
         "goals_that_ended_otherwise": seen.unexpected,
+        "rested_beside_goal": {
+            "times": seen.strayed.len(),
+            "max_rad": seen.strayed.iter().copied().reduce(f64::max),
+        },
         "motions_not_seen_on_the_wire": seen.unseen,
     })
 }
@@ -124,6 +128,14 @@ pub(crate) fn print(report: &Json) {
     }
     for unexpected in report["goals_that_ended_otherwise"].as_array().into_iter().flatten() {
         println!("{}", unexpected.as_str().unwrap_or_default());
+    }
+    let beside = &report["rested_beside_goal"];
+    if beside["times"] != 0 {
+        println!(
+            "{} times the arm rested beside where its goal had ended, by up to {:.1e} rad",
+            beside["times"],
+            beside["max_rad"].as_f64().unwrap_or(f64::NAN)
+        );
     }
     if report["motions_not_seen_on_the_wire"] != 0 {
         println!("{} motions could not be told from the wire", report["motions_not_seen_on_the_wire"]);

@@ -37,6 +37,9 @@ pub(crate) struct Seen {
     pub(crate) between_commands: Series,
     /// Goals that ended otherwise than they should have, in words.
     pub(crate) unexpected: Vec<String>,
+    /// How far the arm rested from where its last goal ended, where it did (rad). Then its first motion may not show at
+    /// once, and is not measured.
+    pub(crate) strayed: Vec<f64>,
     /// Motions whose beginning or end could not be told from the wire.
     pub(crate) unseen: u32,
 }
@@ -111,8 +114,7 @@ impl Session {
         let sent = goal.0.sent;
         self.await_end(goal)?;
         let writes = self.read_wire()?;
-        let set_out = self.motion.set_out(&writes, sent, from);
-        self.seen.first_command.push_or(set_out.map(|at| at - sent), &mut self.seen.unseen);
+        self.note_set_out(&writes, sent, from);
         Ok(())
     }
 
@@ -125,7 +127,7 @@ impl Session {
         self.expect("a replaced goal", replaced.status, GoalStatus::Aborted, &replaced.text);
         self.await_end(goal)?;
         let writes = self.read_wire()?;
-        self.note_set_out(&writes, &old);
+        self.note_set_out(&writes, old.sent, &old.from);
         let left = self.motion.left(&writes, &old, sent);
         self.seen.first_command_of_replacement.push_or(left.map(|at| at - sent), &mut self.seen.unseen);
         Ok(())
@@ -135,16 +137,20 @@ impl Session {
         let (old, running) = self.set_out()?;
         self.pass_part_of(old.secs);
         let (sent, answered) = self.client.cancel(&running)?;
-        self.seen.cancel_to_answer.push(answered - sent);
+        if let Some(answered) = answered {
+            self.seen.cancel_to_answer.push(answered - sent);
+        }
         let ended = self.client.result(running)?;
         if self.expect("a cancelled goal", ended.status, GoalStatus::Canceled, &ended.text) {
             self.seen.cancel_to_result.push(ended.at - sent);
         }
         self.client.pass(STOPPING + Duration::from_secs_f64(old.secs));
         let writes = self.read_wire()?;
-        self.note_set_out(&writes, &old);
-        let left = self.motion.left(&writes, &old, sent);
-        self.seen.cancel_to_stop.push_or(left.map(|at| at - sent), &mut self.seen.unseen);
+        self.note_set_out(&writes, old.sent, &old.from);
+        if answered.is_some() {
+            let left = self.motion.left(&writes, &old, sent);
+            self.seen.cancel_to_stop.push_or(left.map(|at| at - sent), &mut self.seen.unseen);
+        }
         let back = self.send_to_end(&old.from, old.secs)?;
         self.await_end(back)?;
         self.read_wire()?;
@@ -161,9 +167,13 @@ impl Session {
         Ok((OldMotion { sent: running.sent, secs, from, to }, running))
     }
 
-    fn note_set_out(&mut self, writes: &[Write], motion: &OldMotion) {
-        let set_out = self.motion.set_out(writes, motion.sent, &motion.from);
-        self.seen.first_command.push_or(set_out.map(|at| at - motion.sent), &mut self.seen.unseen);
+    fn note_set_out(&mut self, writes: &[Write], sent: i64, from: &Pose) {
+        if let Some(strayed) = self.motion.strayed(writes, sent, from) {
+            self.seen.strayed.push(strayed);
+            return;
+        }
+        let set_out = self.motion.set_out(writes, sent, from);
+        self.seen.first_command.push_or(set_out.map(|at| at - sent), &mut self.seen.unseen);
     }
 
     /// Sends a goal that begins now; when it will end (unix time, ns).
