@@ -126,6 +126,15 @@ impl Client {
         }
     }
 
+    /// Makes sure that the controller is ours alone: another arm in this ROS domain must not move, and must not answer.
+    pub(crate) fn refuse_strangers(&self) -> anyhow::Result<()> {
+        let status = format!("/{CONTROLLER}/follow_joint_trajectory/_action/status");
+        if 1 < self.node.get_publishers_info_by_topic(&status, false)?.len() {
+            bail!("another {CONTROLLER} runs in this ROS domain; stop it, or choose another ROS_DOMAIN_ID");
+        }
+        Ok(())
+    }
+
     fn wait<T>(&mut self, future: impl Future<Output = T>, timeout: Duration) -> anyhow::Result<(T, i64)> {
         let node = &mut self.node;
         wait(node, future, &self.stop, timeout)
@@ -163,12 +172,6 @@ fn look(context: &r2r::Context, stop: &AtomicBool) -> anyhow::Result<Joints> {
     let mut states = node.subscribe::<JointTrajectoryControllerState>(&topic, QosProfile::default())?;
     let (state, _) = wait(&mut node, states.next(), stop, START_TIMEOUT).context(topic)?;
     let state = state.ok_or_else(|| anyhow!("the controller's state ended"))?;
-    let status = format!("/{CONTROLLER}/follow_joint_trajectory/_action/status");
-    if 1 < node.get_publishers_info_by_topic(&status, false)?.len() {
-        bail!(
-            "another {CONTROLLER} runs in this ROS domain, and its arm would move too; choose another ROS_DOMAIN_ID"
-        );
-    }
     Ok(Joints { names: state.joint_names, references: state.reference.positions })
 }
 

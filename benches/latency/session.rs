@@ -91,6 +91,7 @@ impl Session {
     /// Of `goals` goals, half are replaced; as many as these are cancelled, and as many run to their end.
     pub(crate) fn run(&mut self, goals: u32) -> anyhow::Result<()> {
         for _ in 0..goals.div_ceil(4) {
+            self.client.refuse_strangers()?;
             let secs = self.draw(SHORT_SECS);
             let (rest, out) = (self.motion.rest(), self.motion.out(secs));
             self.move_to_end(&rest, &out, secs)?;
