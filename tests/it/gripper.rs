@@ -6,14 +6,15 @@ use rtrb::Producer;
 use servo_arm::config::gripper::GripperRules;
 use servo_arm::config::parameters::Value;
 use servo_arm::control::arm::ArmRequest;
+use servo_arm::control::ensemble::{Ensemble, Member, MemberEvent, MemberRequest};
 use servo_arm::control::follower::GoalId;
 use servo_arm::control::gripper::goal::{GripperFinished, GripperOutcome, RawGripperGoal};
-use servo_arm::control::gripper::{Gripper, GripperRequest, JointEffort};
+use servo_arm::control::gripper::{Gripper, GripperEvent, GripperRequest, JointEffort};
 use servo_arm::control::safety::State;
 use servo_arm::protocol::feetech::registers::{GOAL_BLOCK, GOAL_POSITION, TORQUE_LIMIT};
 use servo_arm::servo::clock;
 use servo_arm::servo::emulator::events::Event;
-use servo_arm::servo::ports::{ArmEvent, GripperCommander};
+use servo_arm::servo::ports::{ArmEvent, EnsembleCommander};
 use servo_arm::servo::snapshot::JointSnapshot;
 
 use crate::emulated_arm::{Arm, Changes, power_up, servos, setup};
@@ -37,7 +38,7 @@ const FULL_TORQUE: Changes<'_> = &[("servos.gripper.torque_limit", Value::Double
 /// An arm that holds, with its gripper.
 struct Bench {
     arm: Arm,
-    requests: Producer<GripperRequest>,
+    requests: Producer<(usize, MemberRequest)>,
 }
 
 impl Bench {
@@ -48,7 +49,7 @@ impl Bench {
         let effort = JointEffort { rated: RATED, configured };
         let period_secs = setup.period.as_secs_f64();
         let gripper = Gripper::new(JOINT, RULES, setup.limits[JOINT], effort, period_secs);
-        let (commander, requests) = GripperCommander::new(gripper);
+        let (commander, requests) = EnsembleCommander::new(Ensemble::new(vec![Member::Gripper(gripper)]));
         let mut arm = Arm::connect(emulator, setup, Box::new(commander)).unwrap();
         arm.cycle_until_state(State::Holding);
         Self { arm, requests }
@@ -57,7 +58,7 @@ impl Bench {
     fn close_to(&mut self, id: u64, position: f64, max_effort: f64) {
         let raw = RawGripperGoal { position, max_effort, max_velocity: 0.0 };
         let goal = raw.check(GoalId(id), "gripper", &self.arm.setup.limits[JOINT], RATED).unwrap();
-        self.requests.push(GripperRequest::Move(goal)).unwrap();
+        self.requests.push((0, MemberRequest::Gripper(GripperRequest::Move(goal)))).unwrap();
     }
 
     /// Cycles at their own pace until a goal ends; all that was seen of the joint meanwhile.
@@ -66,7 +67,8 @@ impl Bench {
         for _ in 0..3000 {
             seen.push(self.paced_cycle());
             for event in self.arm.events() {
-                if let ArmEvent::Gripped(finished) = event {
+                if let ArmEvent::Controller(_, MemberEvent::Gripper(GripperEvent::Finished(finished))) = event
+                {
                     return (finished, seen);
                 }
             }
@@ -129,7 +131,7 @@ fn the_same_push_without_a_gripper_trips_the_overload_protection() {
     let (mut arm, mut goals) = Arm::with_trajectories(emulator, FULL_TORQUE).unwrap();
     arm.cycle_until_state(State::Holding);
     arm.emulate("block id=6 at=0.5rad");
-    goals.push(arm.goal(1, &[(0.4, 1.2)])).unwrap();
+    goals.push(arm.goal(1, &[(0.4, 1.2)]));
     let start = clock::now();
     let mut seen = Vec::new();
     while clock::now() < start + Duration::from_millis(3200) {
@@ -231,7 +233,7 @@ fn a_gripper_leaves_the_heap_alone() {
         std::thread::sleep(Duration::from_millis(4));
     }
     assert!(100 < looked_at, "{looked_at}");
-    let ended = bench.arm.events().into_iter().filter(|event| matches!(event, ArmEvent::Gripped(_)));
+    let ended = bench.arm.events().into_iter().filter(|event| matches!(event, ArmEvent::Controller(..)));
     assert_eq!(ended.count(), 1);
 }
 
