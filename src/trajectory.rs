@@ -2,7 +2,16 @@
 //!
 //! Knows no clock and no ROS: times are seconds from a trajectory's start, joints are indices into the arm's list.
 
+mod checks;
+mod extremes;
+pub mod feasibility;
+mod integration;
 pub mod limits;
+mod piece;
+mod planning;
 pub mod refusal;
+mod rounding;
 pub mod spline;
+mod untimed;
+mod upsampling;
 pub mod waypoints;

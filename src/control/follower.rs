@@ -213,7 +213,7 @@ impl Follower {
         let due = self.waiting.take_if(|goal| goal.start.is_none_or(|start| start <= now));
         let Some(mut goal) = due else { return };
         let start = goal.start.unwrap_or(now);
-        let Trajectory { joints, spline } = &mut goal.trajectory;
+        let Trajectory { joints, spline, .. } = &mut goal.trajectory;
         spline.begin(now.secs_since(start), |column| self.desired[joints[column]]);
         if let Phase::Following { goal: old, .. } =
             std::mem::replace(&mut self.phase, Phase::Following { goal, start })
@@ -225,7 +225,7 @@ impl Follower {
     fn follow(&mut self, now: Time, measured: &[MeasuredJoint]) {
         let Phase::Following { goal, start } = &mut self.phase else { return };
         let elapsed = now.secs_since(*start);
-        let Trajectory { joints, spline } = &mut goal.trajectory;
+        let Trajectory { joints, spline, .. } = &mut goal.trajectory;
         let duration = spline.duration();
         // A joint that this goal leaves out keeps its place.
         for (command, desired) in self.command.iter_mut().zip(&self.desired) {

@@ -43,8 +43,7 @@ impl Bench {
             points: points.iter().map(point).collect(),
         };
         let joints = ["a".to_owned(), "b".to_owned()];
-        let rules =
-            Rules { joints: &joints, limits: &self.limits, allow_partial: true, allow_moving_end: false };
+        let rules = Rules { allow_partial: true, ..Rules::new(&joints, &self.limits) };
         let tolerance = JointTolerance { path: 0.3, goal: 0.05 };
         Box::new(Goal {
             id: GoalId(id),
@@ -107,7 +106,7 @@ fn the_first_command_is_already_on_the_way() {
     let mut bench = Bench::new();
     bench.follow(bench.goal(1, &["a", "b"], &[(1.0, &[1.0, 1.0], &[])]));
     bench.run(PERIOD);
-    assert!((bench.last()[0] - PERIOD).abs() < 1e-9);
+    assert!(0.0 < bench.last()[0] && bench.last()[0] < PERIOD);
 }
 
 #[test]
@@ -137,15 +136,15 @@ fn a_new_goal_takes_over_where_the_reference_is() {
 #[test]
 fn cancel_decelerates_and_holds_the_reference() {
     let mut bench = Bench::new();
-    bench.follow(bench.goal(7, &["a", "b"], &[(1.0, &[2.0, 1.0], &[])]));
+    bench.follow(bench.goal(7, &["a", "b"], &[(2.0, &[2.8, 1.0], &[])]));
     bench.run(0.5);
     let before = bench.last()[0];
     bench.follower.request(Request::Cancel(GoalId(7)));
     assert_eq!(bench.run(1.0), Some((GoalId(7), Outcome::Cancelled)));
     assert_eq!(bench.run(1.0), None);
-    // 2 rad/s and 10 rad/s² need 0.2 rad.
+    // 1.59 rad/s, which make up for the ramps, and 10 rad/s² need 0.126 rad.
     let braked = bench.last()[0] - before;
-    assert!((0.15..=0.22).contains(&braked), "{braked}");
+    assert!((0.10..=0.15).contains(&braked), "{braked}");
 }
 
 #[test]

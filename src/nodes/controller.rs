@@ -271,17 +271,19 @@ impl Controller {
     }
 
     fn goal_from(&self, message: &JointTrajectory, tolerances: Tolerances) -> Result<Goal, Refusal> {
-        let trajectory = waypoints(message).validate(Rules {
-            joints: &self.joints,
-            limits: &self.limits,
+        let trajectory = waypoints(message)?.validate(Rules {
             allow_partial: self.config.allow_partial_joints_goal,
             allow_moving_end: self.config.allow_nonzero_velocity_at_trajectory_end,
+            ..Rules::new(&self.joints, &self.limits)
         })?;
         let start = time_of(&message.header.stamp);
         let over_for =
             start.map_or(0.0, |start| clock::now().secs_since(start) - trajectory.spline.duration());
         if 0.0 < over_for {
-            return Err(Refusal::Past(over_for));
+            let stamp = &message.header.stamp;
+            let start = f64::from(stamp.sec) + f64::from(stamp.nanosec) * 1e-9;
+            let end = start + trajectory.spline.duration();
+            return Err(Refusal::Past { start, end, ago: over_for });
         }
         Ok(Goal { id: GoalId(self.newest.0 + 1), trajectory, start, tolerances })
     }

@@ -52,15 +52,22 @@ pub fn duration_of(secs: f64) -> RosDuration {
 }
 
 /// A trajectory as it came.
-pub fn waypoints(message: &JointTrajectory) -> Waypoints {
-    let point = |point: &JointTrajectoryPoint| Point {
-        time_from_start: secs_of(&point.time_from_start),
-        positions: point.positions.clone(),
-        velocities: point.velocities.clone(),
-        accelerations: point.accelerations.clone(),
-        effort: point.effort.clone(),
+///
+/// # Errors
+/// Where a time is none.
+pub fn waypoints(message: &JointTrajectory) -> Result<Waypoints, Refusal> {
+    let point = |(index, point): (usize, &JointTrajectoryPoint)| {
+        let RosDuration { sec, nanosec } = point.time_from_start;
+        Ok(Point {
+            time_from_start: Point::seconds(index, sec, nanosec)?,
+            positions: point.positions.clone(),
+            velocities: point.velocities.clone(),
+            accelerations: point.accelerations.clone(),
+            effort: point.effort.clone(),
+        })
     };
-    Waypoints { joint_names: message.joint_names.clone(), points: message.points.iter().map(point).collect() }
+    let points = message.points.iter().enumerate().map(point).collect::<Result<_, _>>()?;
+    Ok(Waypoints { joint_names: message.joint_names.clone(), points })
 }
 
 /// The goal's own tolerances on top of the configured ones: 0 keeps the configured one, -1 takes it away.
