@@ -1,0 +1,181 @@
+"""When a trajectory starts: now, later, a while ago, or too long ago; and what `query_state` says of it meanwhile."""
+
+import pytest
+
+from jtc import CONTROLLER, assert_aborted, assert_reached, motion, now, seconds
+
+pytest.importorskip("rclpy", reason="rclpy is not importable")
+
+from control_msgs.action import FollowJointTrajectory  # noqa: E402
+from control_msgs.srv import QueryTrajectoryState  # noqa: E402
+from rclpy.time import Time  # noqa: E402
+
+Code = FollowJointTrajectory.Result
+QUERY = f"{CONTROLLER}/query_state"
+# A constant velocity, which makes places of times.
+LINE = [(0.4, 0.2), (0.8, 0.4)]
+
+
+def query(jtc, when: float):
+    time = Time(nanoseconds=round(when * 1e9)).to_msg()
+    return jtc.client.call(QueryTrajectoryState, QUERY, time=time)
+
+
+# Stamps.
+
+
+def test_a_stamp_of_zero_is_now(jtc):
+    asked = now()
+    assert_reached(jtc.send(motion((0.3, 0.2, 0.0))).result())
+    assert jtc.curve("shoulder_pan").begin - asked < 0.2
+
+
+@pytest.mark.parametrize("way", ["action", "topic"])
+def test_a_trajectory_of_the_future_waits_for_its_time(jtc, way: str):
+    start = now() + 0.4
+    later = motion((0.3, 0.3, 0.0), stamp=start)
+    if way == "action":
+        assert_reached(jtc.send(later).result())
+    else:
+        jtc.publish(later)
+        jtc.wait_until_beyond(0.2999)
+    jtc.wait_until_rest()
+    curve = jtc.curve("shoulder_pan")
+    assert curve.begin == pytest.approx(start, abs=0.02)
+    assert curve.end == pytest.approx(start + 0.3, abs=0.02)
+    assert curve.at(start - 0.02) == 0.0
+
+
+def test_a_trajectory_that_began_a_while_ago_is_joined_in_the_middle(jtc):
+    start = now() - 0.3
+    goal = jtc.send(motion((0.1, -0.5), (0.2, -0.6), (0.8, 0.4), stamp=start))
+    assert_reached(goal.result())
+    jtc.wait_until_rest()
+    curve = jtc.curve("shoulder_pan")
+    assert curve.end == pytest.approx(start + 0.8, abs=0.03), "it ends when it should"
+    assert curve.positions.min() > -0.1, "points of the past are left out"
+    assert jtc.references() == pytest.approx([0.4] * 5, abs=1e-6)
+    curve.assert_smooth()
+
+
+def test_a_trajectory_that_began_a_while_ago_takes_over_from_a_motion(jtc):
+    first = jtc.send(motion((1.0, 0.6, 0.0)))
+    jtc.wait_until_beyond(0.1)
+    start = now() - 0.4
+    second = jtc.send(motion((0.2, 1.0), (0.6, 0.3), (1.0, 0.1), stamp=start))
+    assert_reached(second.result())
+    assert first.result().code == Code.INVALID_GOAL
+    jtc.wait_until_rest()
+    curve = jtc.curve("shoulder_pan")
+    curve.assert_smooth()
+    assert curve.positions.max() < 0.6
+    assert curve.end == pytest.approx(start + 1.0, abs=0.03)
+
+
+def test_a_trajectory_that_is_over_is_refused_and_the_motion_under_way_goes_on(jtc):
+    moving = jtc.send(motion((0.6, 0.4, 0.0)))
+    jtc.wait_until_beyond(0.05)
+    result = jtc.send(motion((0.2, -0.5), (0.4, -0.6), stamp=now() - 1.0)).result()
+    assert_aborted(result, Code.OLD_HEADER_TIMESTAMP, "Received trajectory with non-zero start time")
+    assert "past" in result.text
+    assert_reached(moving.result())
+    assert jtc.curve("shoulder_pan").positions.min() >= 0.0
+
+
+def test_a_trajectory_from_the_topic_that_is_over_is_ignored_with_a_reason(jtc):
+    with jtc.says("refused.*past"):
+        jtc.publish(motion((0.4, -0.5), stamp=now() - 10.0))
+    jtc.spin_for(0.2)
+    assert jtc.references() == [0.0] * 5
+
+
+def test_a_stamp_of_long_ago_is_no_reason_to_move_quickly(jtc):
+    """Almost everything is over: what is left of the time does not suffice, and the limits still hold."""
+    goal = jtc.send(motion((0.2, 0.3), (1.0, 0.6), stamp=now() - 0.95))
+    result = goal.result()
+    jtc.wait_until_rest()
+    if result.code == 0:
+        assert jtc.references() == pytest.approx([0.6] * 5, abs=1e-6)
+        jtc.curve("shoulder_pan").assert_smooth()
+    else:
+        # It arrived too late to be joined at all.
+        assert result.code == Code.OLD_HEADER_TIMESTAMP
+
+
+# Queries.
+
+
+def test_a_query_tells_where_the_joints_will_be(jtc):
+    goal = jtc.send(motion(*LINE))
+    jtc.wait_until_beyond(0.05)
+    when = now() + 0.15
+    answer = query(jtc, when)
+    assert answer.success, answer.message
+    assert list(answer.name) == list(jtc.latest.joint_names)
+    assert len(answer.position) == len(answer.velocity) == len(answer.acceleration) == len(answer.name)
+    assert_reached(goal.result())
+    curve = jtc.curve("elbow_flex")
+    assert answer.position[2] == pytest.approx(curve.at(when), abs=0.01)
+    assert answer.velocity[2] == pytest.approx(0.5, abs=0.02)
+    assert answer.position[2] > 0.1
+
+
+def test_a_query_tells_where_the_joints_have_been(jtc):
+    goal = jtc.send(motion(*LINE))
+    jtc.wait_until_beyond(0.3)
+    when = now() - 0.2
+    answer = query(jtc, when)
+    assert answer.success, answer.message
+    assert answer.position[0] == pytest.approx(jtc.curve("shoulder_pan").at(when), abs=0.01)
+    assert_reached(goal.result())
+
+
+def test_a_query_of_a_time_before_the_trajectory_says_so(jtc):
+    goal = jtc.send(motion(*LINE))
+    jtc.wait_until_beyond(0.05)
+    answer = query(jtc, now() - 5.0)
+    assert not answer.success
+    assert answer.message == "Requested sample time is earlier than the current trajectory start time."
+    assert_reached(goal.result())
+
+
+def test_a_query_of_a_time_after_the_trajectory_says_so(jtc):
+    goal = jtc.send(motion(*LINE))
+    jtc.wait_until_beyond(0.05)
+    answer = query(jtc, now() + 5.0)
+    assert not answer.success
+    assert answer.message == "Requested sample time is later than the current trajectory end time."
+    assert_reached(goal.result())
+
+
+def test_a_query_without_a_trajectory_says_so(jtc):
+    jtc.publish(motion())
+    jtc.spin_for(0.05)
+    answer = query(jtc, now())
+    assert not answer.success
+    assert answer.message == "Currently there is no valid trajectory instance."
+
+
+def test_a_query_of_an_inactive_controller_says_so(jtc):
+    jtc.switch(deactivate=[CONTROLLER])
+    try:
+        answer = query(jtc, now())
+    finally:
+        jtc.switch(activate=[CONTROLLER])
+    assert not answer.success
+    assert answer.message == "Can't sample trajectory. Controller is not active."
+
+
+def test_a_query_disturbs_nothing(jtc):
+    goal = jtc.send(motion((0.6, 0.4, 0.0)))
+    jtc.wait_until_beyond(0.01)
+    answers = 0
+    while not goal.ended:
+        answers += query(jtc, now() + 0.02).success
+    assert_reached(goal.result())
+    assert answers >= 10
+    jtc.wait_until_rest()
+    curve = jtc.curve("shoulder_pan")
+    curve.assert_smooth()
+    assert seconds(jtc.latest.header.stamp) > curve.end
+    assert curve.end - curve.begin == pytest.approx(0.6, abs=0.02)
