@@ -321,6 +321,20 @@ class Goal:
         return self.client.wait_for(self.handle.cancel_goal_async(), "an answer to the cancel")
 
 
+@dataclasses.dataclass(frozen=True)
+class SentGoal:
+    """A goal that may have been answered."""
+
+    client: Client
+    answer: object
+    feedback: list
+
+    def wait(self) -> Goal:
+        handle = self.client.wait_for(self.answer, "an answer to the goal")
+        assert handle.accepted
+        return Goal(self.client, handle, self.feedback)
+
+
 class Follow:
     """A client of the action."""
 
@@ -343,12 +357,14 @@ class Follow:
 
     def send_only(self, motion, **fields) -> Goal:
         self.wait_until_ready()
+        return self.send_later(motion, **fields).wait()
+
+    def send_later(self, motion, **fields) -> SentGoal:
+        """Sends a goal without waiting for the answer."""
         feedback: list = []
         message = self._type.Goal(trajectory=motion, **fields)
         sent = self._action.send_goal_async(message, feedback_callback=lambda said: feedback.append(said.feedback))
-        handle = self.client.wait_for(sent, "an answer to the goal")
-        assert handle.accepted
-        return Goal(self.client, handle, feedback)
+        return SentGoal(self.client, sent, feedback)
 
     def close(self) -> None:
         self._action.destroy()
