@@ -26,6 +26,7 @@ SLACK = 1.1
 # Slower than this (rad/s) a reference rests.
 STILL = 1e-6
 
+
 Numbers = float | Sequence[float]
 
 
