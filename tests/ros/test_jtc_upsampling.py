@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jtc import PERIOD, assert_reached, motion
+from jtc import PERIOD, assert_reached, motion, now
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -75,6 +75,61 @@ def test_goals_of_the_action_are_executed_as_they_are(jtc):
     assert_reached(jtc.send(motion((0.3, 0.3), (0.6, 0.0))).result())
     curve = jtc.curve(JOINT)
     assert curve.positions.max() <= 0.3 + 1e-9
+
+
+def clamped_spline(times: np.ndarray, places: np.ndarray):
+    """The twice continuously differentiable cubics through the places that begin and end at rest."""
+    spans, count = np.diff(times), len(times)
+    system, right = np.eye(count), np.zeros(count)
+    for i in range(1, count - 1):
+        before, after = 1.0 / spans[i - 1], 1.0 / spans[i]
+        system[i, i - 1 : i + 2] = before, 2.0 * (before + after), after
+        right[i] = 3.0 * ((places[i] - places[i - 1]) * before**2 + (places[i + 1] - places[i]) * after**2)
+    velocities = np.linalg.solve(system, right)
+
+    def at(when: float) -> float:
+        i = int(np.clip(np.searchsorted(times, when, side="right") - 1, 0, count - 2))
+        s, span = np.clip((when - times[i]) / spans[i], 0.0, 1.0), spans[i]
+        from_start = (1 + 2 * s) * (1 - s) ** 2 * places[i] + s * (1 - s) ** 2 * span * velocities[i]
+        return from_start + s**2 * ((3 - 2 * s) * places[i + 1] + (s - 1) * span * velocities[i + 1])
+
+    return at
+
+
+def test_the_spline_is_the_one_that_upstream_solves_for(jtc):
+    """Here it begins where the arm is; upstream's begins at the chunk's first point."""
+    places = [0.05, 0.2, 0.4, 0.5, 0.42, 0.35]
+    jtc.publish(timed(places, rate=8.0))
+    jtc.wait_until_beyond(0.45)
+    jtc.wait_until_rest(10)
+    times = np.arange(len(places) + 1) / 8.0
+    curve = jtc.curve(JOINT)
+    assert curve.deviation(clamped_spline(times, np.array([0.0, *places])), times[-1]) < 3e-3
+    lines = lambda when: float(np.interp(when, times, [0.0, *places]))  # noqa: E731
+    assert curve.deviation(lines, times[-1]) > 6e-3, "and it can be told from lines"
+
+
+@pytest.mark.parametrize("places", [[0.2], [0.1, 0.2]], ids=["one", "two"])
+def test_a_chunk_of_one_or_two_points_is_executed(jtc, places):
+    curve = executed(jtc, timed(places, rate=4.0), 0.2)
+    curve.assert_smooth()
+    assert curve.positions[-1] == pytest.approx(0.2, abs=1e-6)
+
+
+def test_times_that_do_not_grow_are_refused(jtc):
+    with jtc.says("refused.*not strictly increasing"):
+        jtc.publish(motion((0.1, 0.1), (0.1, 0.2), (0.3, 0.3)))
+    jtc.spin_for(0.1)
+    assert jtc.references() == [0.0] * 5
+
+
+def test_a_chunk_keeps_its_stamp(jtc):
+    start = now() + 0.3
+    message = timed(CHUNK)
+    message.header.stamp = motion(stamp=start).header.stamp
+    curve = executed(jtc, message)
+    assert curve.begin == pytest.approx(start, abs=0.02)
+    assert curve.end == pytest.approx(start + len(CHUNK) / RATE, abs=0.03)
 
 
 def test_a_chunk_that_takes_over_is_joined_smoothly(jtc):

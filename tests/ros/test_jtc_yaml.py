@@ -161,6 +161,19 @@ def test_a_joint_that_is_only_watched_is_not_moved(jtc):
         assert writes.goals(1)[-1] == pytest.approx(ticks(0.3), abs=1)
 
 
+def test_a_joint_that_is_only_watched_is_not_moved_in_whatever_order_it_is_named(jtc):
+    jtc.full_speed()
+    jumbled = [4, 1, 0, 3, 2]
+    places = [0.1, 0.2, 0.3, -0.1, 0.4]
+    with jtc.control.writes() as writes:
+        goal = jtc.send(motion((0.3, [places[i] for i in jumbled], 0.0), joints=[ARM_JOINTS[i] for i in jumbled]))
+        assert_reached(goal.result())
+        jtc.spin_for(0.1)
+        assert set(writes.goals(5)) == {round(ticks(0.0))}
+        told = [writes.goals(id)[-1] for id in range(1, 5)]
+    assert told == pytest.approx([ticks(place) for place in places[:4]], abs=1)
+
+
 def test_a_joint_that_is_only_watched_has_a_state_and_an_error(jtc):
     jtc.full_speed()
     assert list(jtc.latest.joint_names) == ARM_JOINTS
