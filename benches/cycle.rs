@@ -163,11 +163,11 @@ fn pure(lasts: Duration) -> Json {
         now = now + setup.period;
         let measured = std::array::from_fn::<_, SERVOS, _>(|joint| {
             let position = core.commands()[joint];
-            Some(MeasuredJoint { stamp: now, fresh: true, position, velocity: 0.0 })
+            Some(MeasuredJoint { stamp: now, fresh: true, position, ..MeasuredJoint::default() })
         });
         let orders = core.tick(now, measured, follower);
         if let Some(joint) = orders.torque.and_then(TorqueOrder::joint) {
-            let said = Standing { torque: true, goal: core.commands()[joint] };
+            let said = Standing { torque: true, goal: core.commands()[joint], ..Standing::default() };
             core.on_read_back(joint, Some(said), 0.01, follower);
         }
         while core.pop_transition().is_some() {}

@@ -4,40 +4,59 @@
 //! no ROS API and opens no file but those it is asked to read.
 
 pub mod arm;
+pub mod common;
 pub mod controller;
 pub mod declaration;
+pub mod from_value;
+pub mod gripper;
 pub mod hardware;
+pub mod manager;
 pub mod parameters;
+pub mod settings;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use arm::ArmConfig;
 use controller::ControllerConfig;
 use declaration::{Declaration, Declared, ParameterError, reject_unknown};
+use gripper::{GripperConfig, GripperKind};
 use hardware::HardwareConfig;
-use parameters::{ParameterFileError, Parameters};
+use manager::ManagerConfig;
+use parameters::{ParameterFileError, Parameters, Value};
 
 /// Parts of an arm's configuration that one node reads and another may not.
+///
+/// A new part is a variant here, a field of [`Config`], and a line in `Config::read`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The servos and their bus.
     Hardware,
-    /// The trajectory controller.
+    /// A trajectory controller.
     Controller,
+    /// A gripper controller.
+    Gripper(GripperKind),
+    /// Which controllers there are.
+    Manager,
 }
 
 /// The configuration of an arm, as far as a node needs it.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// What all nodes share.
+    /// What all nodes share. The joints are those of the node: a controller may have some of the arm's only.
     pub arm: ArmConfig,
     /// The hardware node's part; without meaning where that part was not asked for.
     pub hardware: HardwareConfig,
-    /// The controller's part; without meaning where that part was not asked for.
+    /// A trajectory controller's part; without meaning where that part was not asked for.
     pub controller: ControllerConfig,
+    /// The gripper's part; without meaning where that part was not asked for.
+    pub gripper: GripperConfig,
+    /// The controller manager's part; without meaning where that part was not asked for.
+    pub manager: ManagerConfig,
     /// The parameters that the parts asked for have, by name.
     pub declared: BTreeMap<String, Declared>,
+    /// What the user is to be told once: a sentence for each parameter that was given and has no meaning here.
+    pub remarks: Vec<String>,
 }
 
 /// Why there is no configuration.
@@ -56,32 +75,58 @@ fn list(errors: &[ParameterError]) -> String {
 }
 
 impl Config {
-    /// Makes a configuration of what was given, for a node that needs `parts`.
+    /// Makes a configuration of what was given, for a node that needs `parts` and has every joint of the arm.
+    ///
+    /// # Errors
+    /// Every parameter that is missing, wrong, or known to no node.
+    pub fn new(given: &Parameters, parts: &[Part]) -> Result<Self, ConfigError> {
+        Self::of_arm(given, &[], parts)
+    }
+
+    /// Makes a configuration of what was given, for a node that needs `parts`, and whose joints may be some of
+    /// `arm_joints` only; empty where it is not known which joints the arm has.
     ///
     /// The other parts are declared as well: nodes share one file, and only a key that no node knows is wrong.
     ///
     /// # Errors
     /// Every parameter that is missing, wrong, or known to no node.
-    pub fn new(given: &Parameters, parts: &[Part]) -> Result<Self, ConfigError> {
-        let (arm, mut declared, mut errors) = section(given, ArmConfig::declare);
-        let mut known = declared.clone();
-        let mut add = |part, (of_part, wrong): (BTreeMap<String, Declared>, Vec<ParameterError>)| {
-            known.extend(of_part.clone());
-            if parts.contains(&part) {
-                declared.extend(of_part);
-                errors.extend(wrong);
-            }
-        };
-        let (hardware, of_part, wrong) = section(given, |d| HardwareConfig::declare(d, &arm.joints));
-        add(Part::Hardware, (of_part, wrong));
-        let (controller, of_part, wrong) = section(given, |d| ControllerConfig::declare(d, &arm.joints));
-        add(Part::Controller, (of_part, wrong));
-        errors.extend(reject_unknown(given, known.keys()).err());
+    pub fn of_arm(given: &Parameters, arm_joints: &[String], parts: &[Part]) -> Result<Self, ConfigError> {
+        let mut reading = Reading::new(given, parts);
+        let config = Self::read(&mut reading);
+        let Reading { declared, mut known, remarks, mut errors, .. } = reading;
+        if !arm_joints.is_empty() {
+            let mut of_arm = given.clone();
+            let own = of_arm.insert("joints".to_owned(), Value::StringArray(arm_joints.to_vec()));
+            let mut whole = Reading::new(&of_arm, &[]);
+            Self::read(&mut whole);
+            known.extend(whole.known);
+            let stranger = config.arm.joints.iter().find(|joint| !arm_joints.contains(joint));
+            errors.extend(stranger.zip(own).map(|(joint, value)| ParameterError::Value {
+                name: "joints".to_owned(),
+                value,
+                expected: format!("the arm has no joint `{joint}`, it has {}", arm_joints.join(", ")),
+            }));
+        }
+        errors.extend(reject_unknown(given, &known).err());
         if errors.is_empty() {
-            Ok(Self { arm, hardware, controller, declared })
+            Ok(Self { declared, remarks, ..config })
         } else {
             Err(ConfigError::Parameters(errors))
         }
+    }
+
+    fn read(reading: &mut Reading<'_>) -> Self {
+        let arm = reading.section(None, ArmConfig::declare);
+        let joints = &arm.joints;
+        let hardware = reading.section(Some(Part::Hardware), |d| HardwareConfig::declare(d, joints));
+        let controller = reading.section(Some(Part::Controller), |d| ControllerConfig::declare(d, joints));
+        let kind = reading.gripper_kind();
+        let gripper = reading.section(Some(Part::Gripper(kind)), |d| GripperConfig::declare(d, joints, kind));
+        let taken: BTreeSet<String> = reading.known.iter().filter_map(|name| group_of(name)).collect();
+        let manager = reading
+            .section(Some(Part::Manager), |d| ManagerConfig::declare(d, |group| !taken.contains(group)));
+        let (declared, remarks) = (BTreeMap::new(), Vec::new());
+        Self { arm, hardware, controller, gripper, manager, declared, remarks }
     }
 
     /// Reads what the file at `path` says of the hardware node, with `overrides` on top.
@@ -95,24 +140,74 @@ impl Config {
     }
 }
 
-fn section<T>(
-    given: &Parameters,
-    declare: impl FnOnce(&mut Declaration<'_>) -> T,
-) -> (T, BTreeMap<String, Declared>, Vec<ParameterError>) {
-    let mut declaration = Declaration::new(given);
-    let section = declare(&mut declaration);
-    let (declared, errors) = declaration.finish();
-    (section, declared, errors)
+/// Sections that are read one after the other from what was given, and what there was to say of them.
+struct Reading<'a> {
+    given: &'a Parameters,
+    parts: &'a [Part],
+    declared: BTreeMap<String, Declared>,
+    known: BTreeSet<String>,
+    remarks: Vec<String>,
+    errors: Vec<ParameterError>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(given: &'a Parameters, parts: &'a [Part]) -> Self {
+        let (declared, known) = (BTreeMap::new(), BTreeSet::new());
+        Self { given, parts, declared, known, remarks: Vec::new(), errors: Vec::new() }
+    }
+
+    /// Which kind of gripper the node has; the parallel one has every parameter that a gripper can have.
+    fn gripper_kind(&self) -> GripperKind {
+        let kind = |part: &Part| match part {
+            Part::Gripper(kind) => Some(*kind),
+            _ => None,
+        };
+        self.parts.iter().find_map(kind).unwrap_or(GripperKind::Parallel)
+    }
+
+    /// Whether the part counts; what all nodes share does not for one that only knows which controllers there are.
+    fn counts(&self, part: Option<Part>) -> bool {
+        part.map_or(self.parts != [Part::Manager], |part| self.parts.contains(&part))
+    }
+
+    /// Reads one section. Of a part that was not asked for only the names count.
+    fn section<T>(&mut self, part: Option<Part>, declare: impl FnOnce(&mut Declaration<'_>) -> T) -> T {
+        let mut declaration = Declaration::new(self.given);
+        let section = declare(&mut declaration);
+        let remarks = declaration.remarks().to_vec();
+        let (declared, errors) = declaration.finish();
+        self.known.extend(declared.keys().cloned());
+        if self.counts(part) {
+            self.declared.extend(declared);
+            self.remarks.extend(remarks);
+            self.errors.extend(errors);
+        }
+        section
+    }
+}
+
+/// What stands before the first dot of a parameter's name.
+fn group_of(name: &str) -> Option<String> {
+    name.split_once('.').map(|(group, _)| group.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::parameters::Value;
     use super::*;
 
     fn shipped() -> Parameters {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/so101.yaml");
         parameters::read(&file, "/hardware_node").unwrap()
+    }
+
+    /// What the shipped file gives to the trajectory controller.
+    pub(super) fn controller() -> Parameters {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/so101.yaml");
+        parameters::read(&file, "/arm_controller").unwrap()
+    }
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
     }
 
     fn error_with(name: &str, value: Value) -> String {
@@ -152,5 +247,45 @@ mod tests {
         );
         let speed = error_with("joint_limits.gripper.max_velocity", Value::Double(f64::NAN));
         assert!(speed.contains("must be positive"), "{speed}");
+    }
+
+    #[test]
+    fn a_controller_may_have_some_of_the_arms_joints_in_its_own_order() {
+        let mut given = controller();
+        let arm_joints = Config::new(&given, &[]).unwrap().arm.joints;
+        given.insert("joints".into(), Value::StringArray(names(&["elbow_flex", "shoulder_pan"])));
+        given.insert("joint_limits.elbow_flex.max_velocity".into(), Value::Double(1.0));
+        given.insert("constraints.shoulder_pan.goal".into(), Value::Double(0.2));
+        let config = Config::of_arm(&given, &arm_joints, &[Part::Controller]).unwrap();
+        assert_eq!(config.arm.joints, ["elbow_flex", "shoulder_pan"]);
+        assert_eq!(config.arm.limit_overrides[0].max_velocity, Some(1.0));
+        assert_eq!(config.controller.tolerances.iter().map(|t| t.goal).collect::<Vec<_>>(), [0.05, 0.2]);
+        // What is said of the arm's other joints is for other nodes, and no parameter of this one.
+        assert!(!config.declared.contains_key("constraints.gripper.goal"));
+        assert!(given.contains_key("constraints.gripper.goal"));
+    }
+
+    #[test]
+    fn a_joint_that_neither_node_nor_arm_has_is_named() {
+        let arm_joints =
+            names(&["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper"]);
+        let mut given = controller();
+        given.insert("joints".into(), Value::StringArray(names(&["elbow"])));
+        let error = Config::of_arm(&given, &arm_joints, &[Part::Controller]).unwrap_err().to_string();
+        assert!(error.contains("`joints` is [\"elbow\"]; the arm has no joint `elbow`"), "{error}");
+
+        let mut given = controller();
+        given.insert("joints".into(), Value::StringArray(names(&["elbow_flex"])));
+        given.insert("constraints.elbow.goal".into(), Value::Double(0.1));
+        let error = Config::of_arm(&given, &arm_joints, &[Part::Controller]).unwrap_err().to_string();
+        assert!(error.contains("no node knows parameter `constraints.elbow.goal`"), "{error}");
+    }
+
+    #[test]
+    fn only_what_the_node_itself_reads_is_remarked_on() {
+        let mut given = shipped();
+        given.insert("open_loop_control".into(), Value::Bool(true));
+        assert_eq!(Config::new(&given, &[Part::Hardware]).unwrap().remarks, Vec::<String>::new());
+        assert_eq!(Config::new(&given, &[Part::Hardware, Part::Controller]).unwrap().remarks.len(), 1);
     }
 }

@@ -1,11 +1,16 @@
 //! What the arm is told this tick.
 //!
 //! Everything here is told the time and the measurements, and answers with references and orders: no clock, no
-//! port, no ROS. Nothing allocates once it is built.
+//! port, no ROS. Nothing allocates once it is built, but for [`roster`] and [`switching`], which no control thread knows.
 
 pub mod arm;
+pub mod beat;
+pub mod ensemble;
 pub mod follower;
+pub mod gripper;
 pub mod limiter;
+pub mod roster;
 pub mod safety;
 pub mod stream;
+pub mod switching;
 pub mod torque;

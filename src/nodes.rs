@@ -4,18 +4,23 @@
 //!
 //! - [`ros`]: context, nodes, the threads that spin them, start and end of a process;
 //! - [`logging`], [`parameters`], [`action_server`], [`messages`]: what every node needs of ROS;
-//! - [`hardware`], [`controller`]: what a node of that kind offers, wherever it runs;
+//! - [`hardware`], [`controller`], [`gripper`], [`controller_manager`]: what a node of that kind offers, wherever it runs;
+//! - [`controllers`]: the controllers that a process hosts, put together as its parameters say;
 //! - [`publisher`], [`statistics`], [`running_arm`]: the threads that run an arm and publish what it does;
 //! - [`hardware_node`], [`controller_node`], [`arm_node`]: the processes.
 
 pub mod action_server;
 pub mod arm_node;
 pub mod controller;
+pub mod controller_manager;
 pub mod controller_node;
+pub mod controllers;
+pub mod gripper;
 pub mod hardware;
 pub mod hardware_node;
 pub mod logging;
 pub mod messages;
+mod parameter_values;
 pub mod parameters;
 pub mod publisher;
 pub mod ros;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use super::from_value::FromValue;
 use super::parameters::{Parameters, Value};
 
 /// Why a parameter cannot be used.
@@ -57,6 +58,21 @@ pub struct Declared {
     pub value: Option<Value>,
     /// What it is for, with its unit.
     pub description: &'static str,
+    /// Whether it may be set while the node runs.
+    pub changeable: bool,
+    /// Where the value must lie, where that is a range.
+    pub range: Option<Range>,
+    /// What else must hold of the value, in words; mostly nothing.
+    pub constraints: String,
+}
+
+/// Where a parameter's value must lie; both ends belong to it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Range {
+    /// Of a double; the upper end may be infinite.
+    Double(RangeInclusive<f64>),
+    /// Of an integer.
+    Integer(RangeInclusive<i64>),
 }
 
 /// Reads parameters from what was given, and remembers each by name, and each that is wrong.
@@ -67,51 +83,91 @@ pub struct Declaration<'a> {
     given: &'a Parameters,
     declared: BTreeMap<String, Declared>,
     errors: Vec<ParameterError>,
+    remarks: Vec<String>,
+    next: Marks,
 }
 
-/// A type that a parameter can have.
-pub trait FromValue: Sized + Default {
-    /// The type's name as ROS tools print it.
-    const TYPE: &'static str;
-
-    /// The value, where it has this type.
-    fn from_value(value: &Value) -> Option<Self>;
-
-    /// The way back.
-    fn into_value(self) -> Value;
+/// What was said of the parameter that is declared next.
+#[derive(Clone, Copy, Debug, Default)]
+struct Marks {
+    changeable: bool,
+    no_meaning: Option<&'static str>,
 }
 
 impl<'a> Declaration<'a> {
     /// Starts with nothing declared.
     pub fn new(given: &'a Parameters) -> Self {
-        Self { given, declared: BTreeMap::new(), errors: Vec::new() }
+        Self {
+            given,
+            declared: BTreeMap::new(),
+            errors: Vec::new(),
+            remarks: Vec::new(),
+            next: Marks::default(),
+        }
+    }
+
+    /// The parameter that is declared next may be set while the node runs.
+    pub fn changeable(&mut self) -> &mut Self {
+        self.next.changeable = true;
+        self
+    }
+
+    /// The parameter that is declared next is accepted and without effect; where it is given, a remark says so.
+    ///
+    /// `why` follows "has no meaning": `for position-controlled servos`.
+    pub fn no_meaning(&mut self, why: &'static str) -> &mut Self {
+        self.next.no_meaning = Some(why);
+        self
     }
 
     /// The parameter's value, or `default`.
     pub fn or<T: FromValue + Clone>(&mut self, name: &str, default: T, description: &'static str) -> T {
         let given = self.optional(name, description);
         let value = given.unwrap_or_else(|| default.clone());
-        if let Some(declared) = self.declared.get_mut(name) {
+        self.amend(name, |declared| {
             declared.value.get_or_insert_with(|| default.into_value());
-        }
+        });
         value
     }
 
     /// The parameter's value, where one was given.
     pub fn optional<T: FromValue>(&mut self, name: &str, description: &'static str) -> Option<T> {
-        let value = self.given.get(name).cloned();
-        self.declared.insert(name.to_owned(), Declared { value: value.clone(), description });
-        let value = value?;
-        let read = T::from_value(&value);
-        if read.is_none() {
+        let value = self.declare(name, description)?;
+        let Some(read) = T::from_value(&value) else {
             self.errors.push(ParameterError::Type {
                 name: name.to_owned(),
                 expected: T::TYPE,
                 actual: value.type_name(),
                 value,
             });
+            return None;
+        };
+        // What is shown has the parameter's own type, also where an integer was given for a double.
+        self.amend(name, |declared| declared.value = T::from_value(&value).map(T::into_value));
+        Some(read)
+    }
+
+    /// Takes a value of any type, for a parameter without meaning here.
+    pub fn accept(&mut self, name: &str, description: &'static str) {
+        self.declare(name, description);
+    }
+
+    fn declare(&mut self, name: &str, description: &'static str) -> Option<Value> {
+        let value = self.given.get(name).cloned();
+        let Marks { changeable, no_meaning } = std::mem::take(&mut self.next);
+        if let (Some(_), Some(why)) = (&value, no_meaning) {
+            self.remark(format!("parameter `{name}` has no meaning {why}; it is ignored"));
         }
-        read
+        let (range, constraints) = (None, String::new());
+        let declared = Declared { value: value.clone(), description, changeable, range, constraints };
+        self.declared.insert(name.to_owned(), declared);
+        value
+    }
+
+    fn amend(&mut self, name: &str, change: impl FnOnce(&mut Declared)) {
+        if let Some(declared) = self.declared.get_mut(name) {
+            change(declared);
+        }
     }
 
     /// The parameter's value, which must be given.
@@ -124,7 +180,7 @@ impl<'a> Declaration<'a> {
         value.unwrap_or_default()
     }
 
-    /// A number that must lie in `range`; a range that ends in infinity takes every finite number above.
+    /// A number that must lie in `range`; an infinite end takes every finite number.
     pub fn number_in(
         &mut self,
         name: &str,
@@ -133,14 +189,19 @@ impl<'a> Declaration<'a> {
         description: &'static str,
     ) -> f64 {
         let value = self.or(name, default, description);
+        let (least, most) = (*range.start(), *range.end());
+        if least.is_finite() {
+            self.amend(name, |declared| declared.range = Some(Range::Double(range.clone())));
+        }
         if range.contains(&value) && value.is_finite() {
             return value;
         }
-        let (least, most) = (range.start(), range.end());
         let expected = if most.is_finite() {
             format!("it must be from {least} to {most}")
-        } else {
+        } else if least.is_finite() {
             format!("it must be a number of at least {least}")
+        } else {
+            "it must be a finite number".to_owned()
         };
         self.refuse(name, Value::Double(value), expected);
         default
@@ -155,6 +216,7 @@ impl<'a> Declaration<'a> {
         description: &'static str,
     ) -> i64 {
         let value = self.or(name, default, description);
+        self.amend(name, |declared| declared.range = Some(Range::Integer(range.clone())));
         if range.contains(&value) {
             return value;
         }
@@ -176,10 +238,12 @@ impl<'a> Declaration<'a> {
     ) -> Option<T> {
         let word = self.or(name, default.to_owned(), description);
         let chosen = choices.iter().find(|(choice, _)| *choice == word).map(|(_, value)| *value);
+        let words: Vec<_> = choices.iter().map(|(choice, _)| format!("{choice:?}")).collect();
+        let words = format!("one of {}", words.join(", "));
         if chosen.is_none() {
-            let words: Vec<_> = choices.iter().map(|(choice, _)| format!("{choice:?}")).collect();
-            self.refuse(name, Value::String(word), format!("it must be one of {}", words.join(", ")));
+            self.refuse(name, Value::String(word), format!("it must be {words}"));
         }
+        self.constrain(name, words);
         chosen
     }
 
@@ -188,9 +252,29 @@ impl<'a> Declaration<'a> {
         self.given.contains_key(name)
     }
 
+    /// The names that a value was given for, in alphabetical order.
+    pub fn given_names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.given.keys().map(String::as_str)
+    }
+
     /// Records that a value of the right type is wrong all the same.
     pub fn refuse(&mut self, name: &str, value: Value, expected: impl Into<String>) {
         self.errors.push(ParameterError::Value { name: name.to_owned(), value, expected: expected.into() });
+    }
+
+    /// Says in words what must hold of a value, for those who ask what the parameter is.
+    pub fn constrain(&mut self, name: &str, constraints: impl Into<String>) {
+        self.amend(name, |declared| declared.constraints = constraints.into());
+    }
+
+    /// Records a sentence that the user is to read once: the value is fine, and not all of it has an effect.
+    pub fn remark(&mut self, sentence: impl Into<String>) {
+        self.remarks.push(sentence.into());
+    }
+
+    /// The sentences so far.
+    pub fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     /// All that was declared, by name, and all that was wrong.
@@ -236,134 +320,6 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-macro_rules! from_value {
-    ($type:ty, $variant:ident, $name:literal) => {
-        impl FromValue for $type {
-            const TYPE: &'static str = $name;
-
-            fn from_value(value: &Value) -> Option<Self> {
-                match value {
-                    Value::$variant(value) => Some(value.clone()),
-                    _ => None,
-                }
-            }
-
-            fn into_value(self) -> Value {
-                Value::$variant(self)
-            }
-        }
-    };
-}
-
-macro_rules! list_from_value {
-    ($item:ty, $variant:ident, $name:literal) => {
-        impl FromValue for Vec<$item> {
-            const TYPE: &'static str = $name;
-
-            fn from_value(value: &Value) -> Option<Self> {
-                match value {
-                    Value::$variant(values) => Some(values.clone()),
-                    // An empty list in YAML has no type of its own; it is read as strings.
-                    other => other.is_empty_list().then(Vec::new),
-                }
-            }
-
-            fn into_value(self) -> Value {
-                Value::$variant(self)
-            }
-        }
-    };
-}
-
-from_value!(bool, Bool, "bool");
-from_value!(i64, Integer, "integer");
-from_value!(String, String, "string");
-list_from_value!(i64, IntegerArray, "integer_array");
-list_from_value!(String, StringArray, "string_array");
-
-impl FromValue for f64 {
-    const TYPE: &'static str = "double";
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::Double(value) => Some(*value),
-            // People write `100` for a rate; nothing is lost by taking it.
-            #[expect(clippy::cast_precision_loss, reason = "parameters are far below 2^53")]
-            Value::Integer(value) => Some(*value as Self),
-            _ => None,
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::Double(self)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn given(entries: &[(&str, Value)]) -> Parameters {
-        entries.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
-    }
-
-    #[test]
-    fn a_default_is_declared_like_a_given_value() {
-        let given = given(&[("rate", Value::Integer(50))]);
-        let mut declaration = Declaration::new(&given);
-        assert_eq!(declaration.or("rate", 100.0, "Hz"), 50.0);
-        assert_eq!(declaration.or("port", "x".to_owned(), "Port"), "x");
-        let (declared, errors) = declaration.finish();
-        assert_eq!(declared["port"].value, Some(Value::String("x".into())));
-        assert_eq!(declared["rate"].value, Some(Value::Integer(50)));
-        assert_eq!(errors, []);
-    }
-
-    #[test]
-    fn a_wrong_type_names_parameter_value_and_type() {
-        let given = given(&[("rate", Value::String("fast".into()))]);
-        assert_eq!(
-            first_error(&given, |d| d.or("rate", 1.0, "Hz")),
-            "parameter `rate` is \"fast\" (string); it must be a double"
-        );
-    }
-
-    #[test]
-    fn what_must_be_given_is_missed_by_name_and_purpose() {
-        let error =
-            first_error(&Parameters::new(), |d| d.required::<String>("port", "Serial port of the bus."));
-        assert_eq!(error, "parameter `port` is missing: Serial port of the bus.");
-    }
-
-    #[test]
-    fn numbers_outside_their_range_and_nan_are_refused() {
-        for bad in [-1.0, 11.0, f64::NAN, f64::INFINITY] {
-            let given = given(&[("rate", Value::Double(bad))]);
-            let error = first_error(&given, |d| d.number_in("rate", 1.0, 0.0..=10.0, "Hz"));
-            assert!(error.contains("from 0 to 10"), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_word_that_is_no_choice_is_told_the_choices() {
-        let given = given(&[("policy", Value::String("drop".into()))]);
-        let error =
-            first_error(&given, |d| d.one_of("policy", "hold", &[("hold", 1), ("release", 2)], "Policy"));
-        assert_eq!(error, "parameter `policy` is \"drop\"; it must be one of \"hold\", \"release\"");
-    }
-
-    #[test]
-    fn an_unknown_name_is_named_with_the_one_it_resembles() {
-        let given = given(&[("prot", Value::Bool(true)), ("use_sim_time", Value::Bool(false))]);
-        let known = ["port".to_owned(), "rate".to_owned()];
-        let error = reject_unknown(&given, &known).unwrap_err().to_string();
-        assert_eq!(error, "no node knows parameter `prot`; did you mean `port`?");
-        assert_eq!(reject_unknown(&Parameters::new(), &known), Ok(()));
-    }
-
-    fn first_error<T>(given: &Parameters, read: impl FnOnce(&mut Declaration<'_>) -> T) -> String {
-        let mut declaration = Declaration::new(given);
-        read(&mut declaration);
-        declaration.finish().1[0].to_string()
-    }
-}
+#[path = "declaration_tests.rs"]
+mod tests;

@@ -26,6 +26,8 @@ pub struct MeasuredJoint {
     pub position: f64,
     /// Velocity (rad/s or m/s).
     pub velocity: f64,
+    /// Effort (N m or N), NaN where nobody says; a model, not a measurement.
+    pub effort: f64,
 }
 
 /// What a joint should do this tick.
@@ -48,6 +50,11 @@ pub enum Reference {
 pub trait ReferenceSource {
     /// Writes the reference of each joint for this tick (they come in as Hold); tells whether motion is commanded.
     fn step(&mut self, now: Time, measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool;
+
+    /// Writes the greatest effort (N m or N) that each joint may use from this tick on.
+    ///
+    /// They come in as infinite, which means the configured limit.
+    fn limit_efforts(&mut self, _limits: &mut [f64]) {}
 
     /// The arm holds at these positions from now on, and can move.
     fn hold_at(&mut self, positions: &[f64]);
@@ -100,6 +107,9 @@ pub struct ArmCore {
     misses: Vec<u32>,
     commands: Vec<f64>,
     references: Vec<Reference>,
+    /// The greatest effort of each joint (N m or N); infinite for the configured one.
+    efforts: Vec<f64>,
+    efforts_asked: Vec<f64>,
     state: State,
     /// The latched state in which the port was lost; an arm that comes back is in it again.
     latched: Option<State>,
@@ -123,6 +133,8 @@ impl ArmCore {
             misses: vec![0; joints],
             commands: vec![0.0; joints],
             references: vec![Reference::Hold; joints],
+            efforts: vec![f64::INFINITY; joints],
+            efforts_asked: vec![f64::INFINITY; joints],
             state: State::Disconnected,
             latched: None,
             torque: Torque::new(joints, policy.torque_ramp),
@@ -144,6 +156,11 @@ impl ArmCore {
     /// What each joint is told (rad or m).
     pub fn commands(&self) -> &[f64] {
         &self.commands
+    }
+
+    /// The greatest effort that each joint may use (N m or N); infinite for the configured one.
+    pub fn effort_limits(&self) -> &[f64] {
+        &self.efforts
     }
 
     /// The velocity of each joint's command (rad/s or m/s).
@@ -215,6 +232,8 @@ impl ArmCore {
         if moves {
             self.note_motion(commanded);
         }
+        self.take_effort_limits(source);
+        let torque = torque.or_else(|| self.torque.next_limit_order());
         if self.torque.is_on() {
             self.shape_commands(moves);
         }
@@ -386,13 +405,28 @@ impl ArmCore {
         }
     }
 
+    fn take_effort_limits(&mut self, source: &mut dyn ReferenceSource) {
+        self.efforts_asked.fill(f64::INFINITY);
+        source.limit_efforts(&mut self.efforts_asked);
+        for (joint, (limit, asked)) in self.efforts.iter_mut().zip(&self.efforts_asked).enumerate() {
+            // What is no limit is none.
+            let asked = if 0.0 < *asked { *asked } else { f64::INFINITY };
+            if asked != *limit {
+                self.torque.on_limit_changed(joint, asked < *limit);
+                *limit = asked;
+            }
+        }
+    }
+
     fn shape_commands(&mut self, moves: bool) {
         if self.state == State::Energizing {
             return;
         }
-        for ((limiter, command), reference) in
-            self.limiters.iter_mut().zip(&mut self.commands).zip(&self.references)
+        for (joint, ((limiter, command), reference)) in
+            self.limiters.iter_mut().zip(&mut self.commands).zip(&self.references).enumerate()
         {
+            // A motion that may use little effort does not begin with much.
+            let moves = moves && !self.torque.awaits_lower_limit(joint);
             *command = match reference {
                 Reference::Follow(position) if moves => limiter.follow(*position),
                 Reference::Track { position, velocity } if moves => limiter.track(*position, *velocity),

@@ -70,7 +70,7 @@ impl Bench {
             positions: [0.3, -0.4],
             silent: [false; 2],
             stubborn: false,
-            servos: [Standing { torque: false, goal: 1.0 }; 2],
+            servos: [Standing { torque: false, goal: 1.0, limit_strays: false }; 2],
             torque_limit: 1.0,
             written: Vec::new(),
         };
@@ -95,7 +95,8 @@ impl Bench {
         let fresh: Vec<_> = (0..2)
             .map(|joint| {
                 let position = self.positions[joint];
-                let measured = MeasuredJoint { stamp: self.now, fresh: true, position, velocity: 0.0 };
+                let measured =
+                    MeasuredJoint { stamp: self.now, fresh: true, position, velocity: 0.0, effort: 0.0 };
                 (!self.silent[joint]).then_some(measured)
             })
             .collect();
@@ -161,7 +162,10 @@ fn no_torque_before_every_joint_has_answered() {
 #[test]
 fn a_servo_that_already_holds_keeps_its_goal_and_does_not_ratchet_down() {
     let mut bench = Bench::new(TorquePolicy::Hold);
-    bench.servos = [Standing { torque: true, goal: 0.35 }, Standing { torque: true, goal: 1.5 }];
+    bench.servos = [
+        Standing { torque: true, goal: 0.35, ..Standing::default() },
+        Standing { torque: true, goal: 1.5, ..Standing::default() },
+    ];
     bench.core.on_connected(&bench.servos);
     bench.run(60);
     assert_eq!(bench.core.commands(), [0.35, -0.4]);
@@ -332,7 +336,10 @@ fn a_servo_that_was_silent_is_asked_first_whether_it_still_holds() {
 #[test]
 fn an_arm_that_was_let_go_and_moved_a_little_is_held_where_it_is() {
     let mut bench = Bench::new(TorquePolicy::Hold);
-    bench.servos = [Standing { torque: true, goal: 0.35 }, Standing { torque: true, goal: -0.4 }];
+    bench.servos = [
+        Standing { torque: true, goal: 0.35, ..Standing::default() },
+        Standing { torque: true, goal: -0.4, ..Standing::default() },
+    ];
     bench.core.on_connected(&bench.servos);
     bench.run(60);
     assert_eq!(bench.core.commands(), [0.35, -0.4]);

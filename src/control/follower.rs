@@ -1,146 +1,119 @@
 //! Executes trajectories: which goal is under way, where its reference is now, and how it ends.
 //!
 //! ```text
-//! Holding ──goal──▶ Following ──end reached, within tolerance──▶ Holding   (Reached)
-//!    ▲                 │ └─goal──▶ Following                               (Replaced)
-//!    └──at rest── Braking ◀──cancel, stop, tolerance, halt                 (Cancelled, …)
+//!              ┌──────────── at its start time ────────────┐
+//! goal ──▶ Waiting            Following ──end reached──▶ Settling ──within tolerance──▶ Reached
+//!              │                 │  │                        │ └──out of time──▶ GoalTolerance
+//!              │                 │  └──too far off──▶ PathTolerance
+//!              └──cancel, stop, deactivate, halt, another goal──▶ Cancelled, Halted, Deactivated, Replaced
+//!
+//! joint:  Rest ──goal──▶ Moving ──end──▶ Rest          a goal that ends before its end, or in motion:
+//!           ▲                │                          Braking, within the limits, then Rest
+//!           └──── Braking ◀──┘
 //! ```
-//! A goal that starts later waits beside the one under way. The *reference* is what the arm should do; it is kept
-//! when a motion ends, however the joints sag below it. Commands are sampled one period ahead, because the servos
-//! get them at the end of the cycle; errors compare the sample with the reference of the present.
+//! One goal is current. Joints that it leaves out finish the motion they are in. The *reference* is what the arm should
+//! do; it is kept when a motion ends, however the joints sag below it. Commands are sampled one period ahead, because
+//! the servos get them at the end of the cycle; errors compare the sample with the reference of the present. Trajectory
+//! time goes faster or slower by the speed factor; tolerances of time are in trajectory time.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+mod goal;
+mod motions;
+mod rhythm;
+mod speed;
+mod tolerance;
 
 use std::collections::VecDeque;
 
+pub use goal::{
+    Answer, Ended, FollowerEvent, Goal, GoalId, Outcome, Request, StartFrom, Tolerances, Violation,
+};
+
+use self::motions::{Motions, Moving};
+use self::rhythm::Rhythm;
+use self::speed::SpeedFactor;
+use self::tolerance::Verdict;
+pub use self::tolerance::position_error;
 use super::arm::{MeasuredJoint, Reference, ReferenceSource};
 use crate::config::arm::MAX_JOINTS;
-use crate::config::controller::JointTolerance;
 use crate::trajectory::limits::JointLimits;
 use crate::trajectory::spline::JointState;
-use crate::trajectory::waypoints::Trajectory;
 use crate::units::Time;
 
-/// Names a goal between a node and the follower.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct GoalId(pub u64);
-
-/// A trajectory to execute, and what counts as having executed it.
+/// What a follower drives.
 #[derive(Clone, Debug)]
-pub struct Goal {
-    /// The goal's name.
-    pub id: GoalId,
-    /// The motion.
-    pub trajectory: Trajectory,
-    /// When its time zero is; `None` for the moment it is taken up.
-    pub start: Option<Time>,
-    /// How well it must be followed.
-    pub tolerances: Tolerances,
-}
-
-/// How well a goal must be followed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tolerances {
-    /// One for each joint of the arm.
-    pub joints: Vec<JointTolerance>,
-    /// How long after the end the joints may still settle (s); 0 for ever.
-    pub goal_time_secs: f64,
-}
-
-/// What a node asks of the follower.
-#[derive(Debug)]
-pub enum Request {
-    /// Execute this, instead of what is under way.
-    Follow(Box<Goal>),
-    /// End this goal, if it is still there, and come to rest.
-    Cancel(GoalId),
-    /// End whatever is under way, and come to rest.
-    Stop,
-}
-
-/// A goal that ended. It comes back whole, so that nothing is freed where time matters.
-#[derive(Debug)]
-pub struct Finished {
-    /// The goal.
-    pub goal: Box<Goal>,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// How a goal ended.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Outcome {
-    /// At its end, within its tolerances.
-    Reached,
-    /// Because its client asked.
-    Cancelled,
-    /// Because another goal took its place.
-    Replaced,
-    /// Because it was told to stop, or the arm could not go on; says why.
-    Halted(&'static str),
-    /// A joint was too far from its reference on the way.
-    PathTolerance(Violation),
-    /// A joint was too far from the end when time was over.
-    GoalTolerance(Violation),
-}
-
-/// Which joint violated which tolerance, and by how much.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Violation {
-    /// The joint (index into the arm's list).
-    pub joint: usize,
-    /// Reference minus measured position (rad or m).
-    pub error: f64,
-    /// The tolerance (rad or m).
-    pub tolerance: f64,
-    /// Seconds from the goal's start.
-    pub after_secs: f64,
+pub struct FollowerSetup {
+    /// For each of its joints, which of the arm's it is.
+    pub joints: Vec<usize>,
+    /// For each of its joints, whether it is commanded, or only watched.
+    pub commanded: Vec<bool>,
+    /// Their limits.
+    pub limits: Vec<JointLimits>,
+    /// The limits within which they come to rest after a goal that ended early.
+    pub braking_limits: Vec<JointLimits>,
+    /// Time between two steps (s).
+    pub period_secs: f64,
+    /// The speed factor to begin with.
+    pub speed_factor: f64,
 }
 
 /// Executes one goal at a time. See the module's picture.
 #[derive(Debug)]
 pub struct Follower {
-    period_secs: f64,
+    joints: Vec<usize>,
+    commanded: Vec<bool>,
     limits: Vec<JointLimits>,
+    braking_limits: Vec<JointLimits>,
+    period_secs: f64,
     /// The reference of the present.
     desired: Vec<JointState>,
     /// The reference one period ahead.
     command: Vec<JointState>,
-    phase: Phase,
+    measured: Vec<MeasuredJoint>,
+    motions: Motions,
+    /// The goal that waits for its start.
     waiting: Option<Box<Goal>>,
+    speed: SpeedFactor,
+    rhythm: Rhythm,
+    /// When the last step was.
+    now: Option<Time>,
+    active: bool,
     /// Why no motion is possible now, if so.
     halted: Option<&'static str>,
-    finished: VecDeque<Finished>,
+    events: VecDeque<FollowerEvent>,
 }
 
-#[derive(Debug)]
-enum Phase {
-    Holding,
-    Braking,
-    Following { goal: Box<Goal>, start: Time },
-}
-
-/// Room for the goals that one tick can end.
-const FINISHED_CAPACITY: usize = 32;
+/// Room for what one tick can bring about.
+const EVENTS_CAPACITY: usize = 64;
 
 impl Follower {
-    /// Holds at zero until [`ReferenceSource::hold_at`] says where the arm is.
-    pub fn new(limits: Vec<JointLimits>, period_secs: f64) -> Self {
-        let at_zero = vec![JointState::default(); limits.len()];
+    /// Holds at zero until [`ReferenceSource::hold_at`] says where the arm is. Active at once.
+    pub fn new(setup: FollowerSetup) -> Self {
+        let FollowerSetup { joints, commanded, limits, braking_limits, period_secs, speed_factor } = setup;
+        let at_zero = vec![JointState::default(); joints.len()];
         Self {
-            period_secs,
             desired: at_zero.clone(),
             command: at_zero,
-            limits,
-            phase: Phase::Holding,
+            measured: vec![MeasuredJoint::default(); joints.len()],
+            motions: Motions::new(joints.len()),
             waiting: None,
+            speed: SpeedFactor::new(&limits, period_secs, speed_factor),
+            rhythm: Rhythm::new(),
+            now: None,
+            active: true,
             halted: Some("the arm has no torque yet"),
-            finished: VecDeque::with_capacity(FINISHED_CAPACITY),
+            events: VecDeque::with_capacity(EVENTS_CAPACITY),
+            joints,
+            commanded,
+            limits,
+            braking_limits,
+            period_secs,
         }
     }
 
-    /// Whether another request can be taken before [`Follower::pop_finished`] is called.
+    /// Whether another request can be taken before [`Follower::pop_event`] is called.
     pub fn has_room(&self) -> bool {
-        self.finished.len() + 4 < FINISHED_CAPACITY
+        self.events.len() + 2 * self.joints.len() + 8 < EVENTS_CAPACITY
     }
 
     /// Takes a request.
@@ -148,187 +121,265 @@ impl Follower {
         match request {
             Request::Follow(goal) => self.take(goal),
             Request::Cancel(id) => self.end_if(|goal| goal.id == id, Outcome::Cancelled),
-            Request::Stop => self.end_if(|_| true, Outcome::Halted("told to stop")),
+            Request::Stop => self.stop(Outcome::Halted("told to stop")),
+            Request::SetSpeed(factor) => self.speed.ask(factor),
+            Request::Query(time) => {
+                let answer = self.state_at(time);
+                self.events.push_back(FollowerEvent::Answer(answer));
+            }
+            Request::Activate(from) => self.activate(from),
+            Request::Deactivate => {
+                self.stop(Outcome::Deactivated);
+                self.set_active(false);
+            }
         }
     }
 
-    /// The goals that ended since the last call, one by one.
-    pub fn pop_finished(&mut self) -> Option<Finished> {
-        self.finished.pop_front()
+    /// What happened since the last call, one by one.
+    pub fn pop_event(&mut self) -> Option<FollowerEvent> {
+        self.events.pop_front()
     }
 
-    /// The reference of the present, for each joint.
+    /// Which of the arm's joints it drives.
+    pub fn joints(&self) -> &[usize] {
+        &self.joints
+    }
+
+    /// The reference of the present, for each of its joints.
     pub fn desired(&self) -> &[JointState] {
         &self.desired
     }
 
-    /// The reference one period ahead, for each joint.
-    pub fn command(&self) -> &[JointState] {
-        &self.command
+    /// The reference one period ahead of each joint that it commands now, given to `put(joint of the arm, state)`.
+    pub fn commands(&self, mut put: impl FnMut(usize, JointState)) {
+        let joints = self.joints.iter().zip(&self.commanded).zip(&self.command);
+        for ((&joint, _), command) in joints.filter(|((_, commanded), _)| self.active && **commanded) {
+            put(joint, *command);
+        }
     }
 
     /// The goal under way.
     pub fn current(&self) -> Option<GoalId> {
-        match &self.phase {
-            Phase::Following { goal, .. } => Some(goal.id),
-            _ => None,
-        }
+        self.motions.current().map(|moving| moving.goal.id)
     }
 
-    /// Whether it holds, and no goal waits.
+    /// How fast trajectory time goes.
+    pub fn speed_factor(&self) -> f64 {
+        self.speed.now()
+    }
+
+    /// Whether it obeys goals.
+    pub fn is_active(&self) -> bool {
+        self.active
+    }
+
+    /// Whether every joint rests, and no goal waits.
     pub fn is_idle(&self) -> bool {
-        matches!(self.phase, Phase::Holding) && self.waiting.is_none()
+        self.motions.all_rest() && self.motions.current().is_none() && self.waiting.is_none()
     }
 
     fn take(&mut self, goal: Box<Goal>) {
-        if let Some(why) = self.halted {
-            self.finish(goal, Outcome::Halted(why));
-            return;
-        }
-        if let Some(old) = self.waiting.replace(goal) {
-            self.finish(old, Outcome::Replaced);
+        let why_not = if self.active { self.halted } else { Some("the controller is not active") };
+        if let Some(why) = why_not {
+            self.end(goal, Outcome::Halted(why));
+        } else if let Some(old) = self.waiting.replace(goal) {
+            self.end(old, Outcome::Replaced);
         }
     }
 
+    /// Ends the goals that match, and whatever moves with the one under way.
     fn end_if(&mut self, matches: impl Fn(&Goal) -> bool, outcome: Outcome) {
         if let Some(goal) = self.waiting.take_if(|goal| matches(goal)) {
-            self.finish(goal, outcome);
+            self.end(goal, outcome);
         }
-        if matches!(&self.phase, Phase::Following { goal, .. } if matches(goal)) {
-            self.brake(outcome);
-        }
-    }
-
-    fn brake(&mut self, outcome: Outcome) {
-        if let Phase::Following { goal, .. } = std::mem::replace(&mut self.phase, Phase::Braking) {
-            self.finish(goal, outcome);
+        if self.motions.current().is_some_and(|moving| matches(&moving.goal)) {
+            self.break_off(outcome);
         }
     }
 
-    fn finish(&mut self, goal: Box<Goal>, outcome: Outcome) {
-        self.finished.push_back(Finished { goal, outcome });
+    fn stop(&mut self, outcome: Outcome) {
+        self.end_if(|_| true, outcome);
+        self.brake();
+    }
+
+    /// Ends the current goal before its end.
+    fn break_off(&mut self, outcome: Outcome) {
+        self.tell_end_of_current(outcome);
+        self.brake();
+    }
+
+    fn tell_end_of_current(&mut self, outcome: Outcome) {
+        if let Some(id) = self.motions.no_longer_current() {
+            self.events.push_back(FollowerEvent::Ended(Ended { id, outcome }));
+        }
+    }
+
+    /// Every joint that moves comes to rest.
+    fn brake(&mut self) {
+        self.rhythm.forget();
+        self.motions.brake_all(&self.desired, &self.braking_limits, self.period_secs);
+        self.retire();
+    }
+
+    fn end(&mut self, goal: Box<Goal>, outcome: Outcome) {
+        self.events.push_back(FollowerEvent::Ended(Ended { id: goal.id, outcome }));
+        self.events.push_back(FollowerEvent::Retired(goal));
+    }
+
+    fn retire(&mut self) {
+        while let Some(goal) = self.motions.pop_unused() {
+            self.events.push_back(FollowerEvent::Retired(goal));
+        }
+    }
+
+    fn set_active(&mut self, active: bool) {
+        self.active = active;
+        self.events.push_back(FollowerEvent::Active(active));
+    }
+
+    fn activate(&mut self, from: StartFrom) {
+        let was_active = self.active;
+        self.set_active(true);
+        if !was_active && from == StartFrom::Measured {
+            self.motions.rest_all();
+            for joint in 0..self.joints.len() {
+                self.rest_at(joint, self.measured[joint].position);
+            }
+        }
+    }
+
+    fn rest_at(&mut self, joint: usize, position: f64) {
+        self.desired[joint] = JointState::at_rest(position);
+        self.command[joint] = JointState::at_rest(position);
+    }
+
+    fn state_at(&mut self, time: Time) -> Answer {
+        if !self.active {
+            return Err("Can't sample trajectory. Controller is not active.");
+        }
+        let (Some(now), Some(moving)) = (self.now, self.motions.current_mut()) else {
+            return Err("Currently there is no valid trajectory instance.");
+        };
+        let ahead_secs = time.secs_since(now) * self.speed.now();
+        let at = moving.elapsed + ahead_secs;
+        if at < 0.0 {
+            return Err("Requested sample time is earlier than the current trajectory start time.");
+        }
+        if moving.goal.motion.duration() < at {
+            return Err("Requested sample time is later than the current trajectory end time.");
+        }
+        let mut states = [JointState::default(); MAX_JOINTS];
+        states[..self.command.len()].copy_from_slice(&self.command);
+        moving.sample(at, |joint, state| states[joint] = state);
+        Ok(states)
     }
 
     fn start_waiting(&mut self, now: Time) {
         let due = self.waiting.take_if(|goal| goal.start.is_none_or(|start| start <= now));
-        let Some(mut goal) = due else { return };
-        let start = goal.start.unwrap_or(now);
-        let Trajectory { joints, spline } = &mut goal.trajectory;
-        spline.begin(now.secs_since(start), |column| self.desired[joints[column]]);
-        if let Phase::Following { goal: old, .. } =
-            std::mem::replace(&mut self.phase, Phase::Following { goal, start })
-        {
-            self.finish(old, Outcome::Replaced);
+        let Some(goal) = due else { return };
+        let late_secs = goal.start.map_or(0.0, |start| now.secs_since(start));
+        let begins_now = late_secs < self.period_secs;
+        let violation = tolerance::stated_start(&goal, &self.limits, &self.measured);
+        if let Some(violation) = violation.filter(|_| begins_now) {
+            // As if the motion had begun there, and was far off at once; but nothing moves.
+            self.end_if(|_| true, Outcome::Replaced);
+            self.end(goal, Outcome::PathTolerance(violation));
+            return;
+        }
+        self.tell_end_of_current(Outcome::Replaced);
+        if !goal.blends {
+            self.motions.brake_all(&self.desired, &self.braking_limits, self.period_secs);
+        }
+        let mut moving = Moving::begin(goal, late_secs, &self.desired, &self.limits);
+        self.pace(&mut moving, now);
+        if self.motions.all_rest() {
+            self.speed.settle(moving.goal.motion.fastest());
+        }
+        self.motions.take_up(moving);
+        self.retire();
+    }
+
+    /// A single point may belong to a stream of them, and is then passed instead of stopped at.
+    fn pace(&mut self, moving: &mut Moving, now: Time) {
+        let motion = &moving.goal.motion;
+        if !motion.is_single_point() || moving.goal.start.is_some() {
+            self.rhythm.forget();
+            return;
+        }
+        let asked_secs = motion.stated_duration();
+        let target = |column| motion.end(column).position;
+        if let Some(pace) = self.rhythm.note(now, motion.joints(), &self.limits, asked_secs, target) {
+            moving.redirect(&self.desired, &self.limits, pace.after_secs, &pace.velocities);
+            moving.stop_at = Some(moving.elapsed + pace.patience_secs);
         }
     }
 
-    fn follow(&mut self, now: Time, measured: &[MeasuredJoint]) {
-        let Phase::Following { goal, start } = &mut self.phase else { return };
-        let elapsed = now.secs_since(*start);
-        let Trajectory { joints, spline } = &mut goal.trajectory;
-        let duration = spline.duration();
-        // A joint that this goal leaves out keeps its place.
+    /// The current goal's end, if this is it.
+    fn judge(&mut self) {
+        let Some(moving) = self.motions.current_mut() else { return };
+        if moving.stop_at.take_if(|stop_at| *stop_at <= moving.elapsed).is_some() {
+            // The stream ended: its last point is a place to stop at.
+            moving.redirect(&self.desired, &self.limits, 0.0, &[0.0; MAX_JOINTS]);
+        }
+        match tolerance::judge(moving, &self.limits, &self.desired, &self.measured) {
+            Verdict::GoOn => {}
+            Verdict::Reached => {
+                self.tell_end_of_current(Outcome::Reached);
+                self.retire();
+            }
+            Verdict::TooFar(violation) => self.break_off(Outcome::PathTolerance(violation)),
+            Verdict::OutOfTime(violation) => self.break_off(Outcome::GoalTolerance(violation)),
+        }
+    }
+
+    /// Trajectory time goes on until `now`.
+    fn pass_time(&mut self, now: Time) {
+        let last = self.now.replace(now).unwrap_or(now);
+        self.motions.pass_time(now.secs_since(last).max(0.0) * self.speed.now());
+    }
+
+    /// The reference one period ahead.
+    fn look_ahead(&mut self) {
+        let most = self.motions.current().map_or(f64::INFINITY, |moving| moving.goal.motion.fastest());
+        let ahead = self.speed.advance(most) * self.period_secs;
         for (command, desired) in self.command.iter_mut().zip(&self.desired) {
             *command = JointState::at_rest(desired.position);
         }
-        spline.sample(elapsed + self.period_secs, |column, state| self.command[joints[column]] = state);
-        if elapsed < 0.5 * self.period_secs {
-            spline.sample(elapsed, |column, state| self.desired[joints[column]] = state);
-        }
-        if elapsed < duration {
-            // A joint that is not heard of lags behind in what is known of it, not in truth.
-            let path =
-                |joint: usize| if measured[joint].fresh { goal.tolerances.joints[joint].path } else { 0.0 };
-            if let Some(violation) = violation(goal, &self.desired, measured, path, elapsed) {
-                self.brake(Outcome::PathTolerance(violation));
-            }
-            return;
-        }
-        // Silence is no arrival: a joint that is not heard of counts where it was last.
-        let at_goal = |joint: usize| goal.tolerances.joints[joint].goal;
-        match violation(goal, &self.desired, measured, at_goal, elapsed) {
-            None => self.brake(Outcome::Reached),
-            Some(violation) => {
-                let patience = goal.tolerances.goal_time_secs;
-                if 0.0 < patience && duration + patience < elapsed {
-                    self.brake(Outcome::GoalTolerance(violation));
-                }
-            }
-        }
-    }
-
-    fn come_to_rest(&mut self) {
-        let mut at_rest = true;
-        for ((command, desired), limits) in self.command.iter_mut().zip(&self.desired).zip(&self.limits) {
-            let step = limits.max_acceleration() * self.period_secs;
-            let velocity = desired.velocity - desired.velocity.clamp(-step, step);
-            let ahead = desired.position + velocity * self.period_secs;
-            let position =
-                ahead.clamp(desired.position.min(limits.lower()), desired.position.max(limits.upper()));
-            let stops = velocity == 0.0 || position != ahead;
-            at_rest &= stops;
-            *command = if stops {
-                JointState::at_rest(position)
-            } else {
-                JointState { position, velocity, acceleration: 0.0 }
-            };
-        }
-        if at_rest {
-            self.phase = Phase::Holding;
-        }
+        self.motions.sample(ahead, self.speed.now(), &mut self.command);
+        self.motions.settle_ends(&self.desired, &self.braking_limits, self.period_secs);
+        self.motions.advance_braking(&mut self.command);
+        self.retire();
     }
 }
 
 impl ReferenceSource for Follower {
     fn step(&mut self, now: Time, measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool {
         self.desired.copy_from_slice(&self.command);
+        for (own, &joint) in self.measured.iter_mut().zip(&self.joints) {
+            *own = measured[joint];
+        }
+        self.pass_time(now);
         self.start_waiting(now);
-        self.follow(now, measured);
-        let moves = !matches!(self.phase, Phase::Holding);
-        if matches!(self.phase, Phase::Braking) {
-            self.come_to_rest();
-        }
-        for (reference, command) in reference.iter_mut().zip(&self.command) {
-            *reference = Reference::Follow(command.position);
-        }
+        self.judge();
+        let moves = !self.motions.all_rest();
+        self.look_ahead();
+        self.commands(|joint, command| reference[joint] = Reference::Follow(command.position));
         moves
     }
 
     fn hold_at(&mut self, positions: &[f64]) {
         self.halt("the arm starts to hold");
         self.halted = None;
-        self.phase = Phase::Holding;
-        for (joint, &position) in positions.iter().enumerate() {
-            self.desired[joint] = JointState::at_rest(position);
-            self.command[joint] = JointState::at_rest(position);
+        self.motions.rest_all();
+        for own in 0..self.joints.len() {
+            self.rest_at(own, positions[self.joints[own]]);
         }
     }
 
     fn halt(&mut self, why: &'static str) {
         self.halted = Some(why);
-        self.end_if(|_| true, Outcome::Halted(why));
+        self.stop(Outcome::Halted(why));
     }
-}
-
-/// The first joint of the goal that is farther from its reference than `tolerance_of` allows.
-fn violation(
-    goal: &Goal,
-    desired: &[JointState],
-    measured: &[MeasuredJoint],
-    tolerance_of: impl Fn(usize) -> f64,
-    after_secs: f64,
-) -> Option<Violation> {
-    debug_assert!(desired.len() <= MAX_JOINTS);
-    goal.trajectory.joints.iter().find_map(|&joint| {
-        let tolerance = tolerance_of(joint);
-        let error = desired[joint].position - measured[joint].position;
-        (0.0 < tolerance && tolerance < error.abs()).then_some(Violation {
-            joint,
-            error,
-            tolerance,
-            after_secs,
-        })
-    })
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub struct JointCommand {
     pub positions: [f64; MAX_JOINTS],
     /// For each joint its velocity (rad/s or m/s); NaN where the command does not say.
     pub velocities: [f64; MAX_JOINTS],
+    /// For each joint the greatest effort that it may use (N m or N); NaN for the configured one.
+    pub efforts: [f64; MAX_JOINTS],
 }
 
 /// For so many ticks a moving command is taken further, and longer if its stream is slower.
@@ -45,6 +47,8 @@ pub struct CommandStream {
     /// Whether no motion is possible now.
     halted: bool,
     held: [f64; MAX_JOINTS],
+    /// The greatest efforts that were obeyed last; they stay when the stream ends, and go with the torque.
+    efforts: [f64; MAX_JOINTS],
 }
 
 impl CommandStream {
@@ -63,6 +67,7 @@ impl CommandStream {
             guarded: [true; MAX_JOINTS],
             halted: true,
             held: [0.0; MAX_JOINTS],
+            efforts: [f64::INFINITY; MAX_JOINTS],
         }
     }
 
@@ -110,13 +115,21 @@ impl ReferenceSource for CommandStream {
             self.guarded[joint] &= !is_near;
             if wanted.is_finite() && !self.guarded[joint] {
                 *reference = self.reference(wanted, command.velocities[joint]);
+                let effort = command.efforts[joint];
+                self.efforts[joint] = if 0.0 < effort { effort } else { f64::INFINITY };
             }
         }
         self.ticks_used = self.ticks_used.saturating_add(1);
         true
     }
 
+    fn limit_efforts(&mut self, limits: &mut [f64]) {
+        let joints = limits.len();
+        limits.copy_from_slice(&self.efforts[..joints]);
+    }
+
     fn hold_at(&mut self, positions: &[f64]) {
+        self.efforts = [f64::INFINITY; MAX_JOINTS];
         self.is_older = !self.has_paused();
         (self.newest, self.halted) = (None, false);
         self.guarded = [true; MAX_JOINTS];
@@ -143,7 +156,8 @@ mod tests {
     fn command(received: Time, first: f64, second: f64) -> JointCommand {
         let mut positions = [f64::NAN; MAX_JOINTS];
         positions[..2].copy_from_slice(&[first, second]);
-        JointCommand { received, positions, velocities: [f64::NAN; MAX_JOINTS] }
+        let nothing = [f64::NAN; MAX_JOINTS];
+        JointCommand { received, positions, velocities: nothing, efforts: nothing }
     }
 
     fn step(stream: &mut CommandStream, now: Time) -> (bool, [Reference; 2]) {
@@ -215,6 +229,33 @@ mod tests {
             references,
             [track(0.1), track(0.1 + 2.0 * 0.01), track(0.1 + 2.0 * 0.02), Reference::Hold]
         );
+    }
+
+    #[test]
+    fn an_effort_limit_stays_when_the_stream_ends_and_goes_with_the_torque() {
+        let mut stream = stream();
+        let mut gentle = command(Time(0), 0.1, f64::NAN);
+        gentle.efforts[0] = 0.3;
+        stream.push(gentle);
+        step(&mut stream, Time(0));
+        step(&mut stream, Time(1) + 2 * TIMEOUT);
+        assert_eq!(efforts(&mut stream), [0.3, f64::INFINITY]);
+        stream.push(command(Time(1), f64::NAN, 1.0));
+        step(&mut stream, Time(1));
+        assert_eq!(efforts(&mut stream)[0], 0.3, "a command that leaves the joint out says nothing of it");
+        stream.push(command(Time(2), 0.1, 1.0));
+        step(&mut stream, Time(2));
+        assert_eq!(efforts(&mut stream)[0], f64::INFINITY);
+        stream.push(gentle);
+        step(&mut stream, Time(0));
+        stream.hold_at(&[0.1, 1.0]);
+        assert_eq!(efforts(&mut stream)[0], f64::INFINITY);
+    }
+
+    fn efforts(stream: &mut CommandStream) -> [f64; 2] {
+        let mut limits = [f64::INFINITY; 2];
+        stream.limit_efforts(&mut limits);
+        limits
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! switch_on:   least limit ─ on ─ read back each servo ─ raise the limit ─ Confirmed
 //! held:        one servo after the other is asked whether it still holds ─ Lost
 //! switch_off:  off ─ read back each servo ─ LetGo, or Stuck
+//! new limit:   write it ─ read back the joint's servo ─ again, until it is there
 //! ```
 //! Gives one order a tick and is told what was read back; knows no states of the arm.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
@@ -19,12 +20,15 @@ pub struct Standing {
     pub torque: bool,
     /// Its goal position (rad or m).
     pub goal: f64,
+    /// Whether its torque limit is not the one that it was told.
+    pub limit_strays: bool,
 }
 
 /// An order about torque.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TorqueOrder {
-    /// Write every servo's torque limit: this part (0..=1) of its configured one.
+    /// Write every servo's torque limit: this part (0..=1) of its configured one, or its joint's effort limit if that
+    /// is less.
     Limit(f64),
     /// Switch every servo's torque on.
     On,
@@ -73,6 +77,19 @@ pub struct Torque {
     /// Whether a servo let go by itself since torque came on.
     lost: bool,
     watch: Watch,
+    limits: Vec<NewLimit>,
+}
+
+/// A joint's effort limit on its way into the servo.
+#[derive(Clone, Copy, Debug, Default)]
+struct NewLimit {
+    /// It is to be written.
+    is_due: bool,
+    /// It was changed, and was not read back since.
+    is_unconfirmed: bool,
+    /// It is less than the one before, and nothing moves until it is there.
+    holds_back: bool,
+    tries: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -117,6 +134,7 @@ impl Torque {
             stuck: None,
             lost: false,
             watch: Watch::default(),
+            limits: vec![NewLimit::default(); joints],
         }
     }
 
@@ -143,6 +161,7 @@ impl Torque {
     /// How the servos were found; nothing is under way, and nothing was asked of them.
     pub fn forget(&mut self, standing: Option<&[Standing]>) {
         (self.on, self.lost, self.stuck, self.step) = (false, false, None, Step::None);
+        self.limits.fill(NewLimit::default());
         if let Some(standing) = standing {
             self.standing.copy_from_slice(standing);
         }
@@ -157,7 +176,7 @@ impl Torque {
     ///
     /// One that sags below the goal it already holds must not be lowered by every start.
     pub fn holding_position(&self, joint: usize, position: f64) -> f64 {
-        let Standing { torque, goal } = self.standing[joint];
+        let Standing { torque, goal, .. } = self.standing[joint];
         if torque && (goal - position).abs() <= SAG_ALLOWANCE { goal } else { position }
     }
 
@@ -166,6 +185,8 @@ impl Torque {
         self.on = true;
         self.step = Step::LowerLimit;
         self.watch = Watch::default();
+        // On the way up every limit is written again and again.
+        self.limits.fill(NewLimit::default());
     }
 
     /// Torque is to go off; `commands` is what each joint was told last.
@@ -177,12 +198,38 @@ impl Torque {
             }
         }
         (self.on, self.lost, self.stuck) = (false, false, None);
+        self.limits.fill(NewLimit::default());
         self.step = Step::SwitchOff { confirm_from: 0, tries: 0 };
     }
 
     /// The joint's servo was silent for a while; it may have been without power.
     pub fn suspect(&mut self, joint: usize) {
         self.watch.suspect = Some(joint);
+    }
+
+    /// The effort limit of a joint is another one from now on; `is_lower` than before or not.
+    pub fn on_limit_changed(&mut self, joint: usize, is_lower: bool) {
+        if self.on {
+            let holds_back = is_lower || self.limits[joint].holds_back;
+            self.limits[joint] = NewLimit { is_due: true, is_unconfirmed: true, holds_back, tries: 0 };
+        }
+    }
+
+    /// Whether a joint has to wait until its servo has a lower torque limit.
+    pub fn awaits_lower_limit(&self, joint: usize) -> bool {
+        self.limits[joint].holds_back
+    }
+
+    /// What is left to do for effort limits that changed.
+    pub fn next_limit_order(&mut self) -> Option<TorqueOrder> {
+        if !self.on || self.step != Step::None {
+            return None;
+        }
+        if self.limits.iter().any(|limit| limit.is_due) {
+            self.limits.iter_mut().for_each(|limit| limit.is_due = false);
+            return Some(TorqueOrder::Limit(1.0));
+        }
+        self.limits.iter().position(|limit| limit.is_unconfirmed).map(TorqueOrder::Check)
     }
 
     /// The order of this tick, and what has become clear with it.
@@ -284,6 +331,7 @@ impl Torque {
 
     /// A servo whose supply broke down is back soon, and limp, as if nothing had happened.
     fn on_check(&mut self, joint: usize, said: Option<Standing>) -> Option<TorqueNews> {
+        self.check_limit(joint, said.map(|said| said.limit_strays));
         let watch = &mut self.watch;
         match said {
             Some(said) if said.torque => watch.seems_limp = None,
@@ -296,5 +344,23 @@ impl Torque {
             None => {}
         }
         None
+    }
+
+    /// A limit that did not arrive is written again; `strays` is `None` where the servo was silent.
+    fn check_limit(&mut self, joint: usize, strays: Option<bool>) {
+        let limit = &mut self.limits[joint];
+        match strays {
+            Some(false) => *limit = NewLimit::default(),
+            Some(true) if !limit.is_unconfirmed => {
+                *limit = NewLimit { is_due: true, is_unconfirmed: true, tries: 0, ..*limit };
+            }
+            _ if !limit.is_unconfirmed => {}
+            _ if limit.tries < READ_BACK_TRIES => {
+                *limit = NewLimit { is_due: true, tries: limit.tries + 1, ..*limit };
+            }
+            // Written so often it is there, unless the servo itself says that it is not.
+            Some(true) => limit.is_unconfirmed = false,
+            None => *limit = NewLimit::default(),
+        }
     }
 }

@@ -5,14 +5,17 @@ use std::collections::VecDeque;
 use r2r::Context;
 use rtrb::{Producer, PushError};
 
-use super::controller::Controller;
+use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
 use super::hardware::HardwareServices;
 use super::ros::{self, NodeBuilder};
 use super::running_arm::RunningArm;
-use super::{controller, hardware, parameters};
+use super::{hardware, parameters};
 use crate::config::Part;
-use crate::control::follower::{Follower, Request};
-use crate::servo::ports::{ArmEvent, TrajectoryCommander, ports};
+use crate::control::arm::ArmRequest;
+use crate::control::ensemble::MemberRequest;
+use crate::control::roster::Lifecycle;
+use crate::control::safety::State;
+use crate::servo::ports::{ArmEvent, EnsembleCommander, ports};
 use crate::servo::setup::{arm_setup, robot_model};
 
 /// Runs until it is asked to stop.
@@ -21,27 +24,29 @@ use crate::servo::setup::{arm_setup, robot_model};
 /// Where configuration, robot model, port or servos are not usable; nothing has moved then.
 pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut hardware_node = NodeBuilder::new(&context, "hardware_node")?;
-    let mut controller_node = NodeBuilder::new(&context, "arm_controller")?;
     let config = hardware_node.config(&[Part::Hardware])?;
-    let controller_config = controller_node.config(&[Part::Controller])?;
-    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let model = robot_model(&config.arm)?;
+    let setup = arm_setup(&config, &model)?;
+    let drafts = Drafts::read(&context)?;
+    drafts.joints()?;
+    let torque_limits: Vec<f64> = config.hardware.servos.iter().map(|servo| servo.torque_limit).collect();
+    let servos = Servos {
+        joints: &setup.joints,
+        plugin_name: "servo_arm/feetech_sts".to_owned(),
+        torque_limits: &torque_limits,
+        own: Some((&model, setup.period)),
+    };
+    let Hosting { mut nodes, ensemble, mut sinks, mut controllers, .. } = drafts.host(&servos)?;
 
     let (thread_ports, arm_ports, requests) = ports();
-    let follower = Follower::new(setup.limits.clone(), setup.period.as_secs_f64());
-    let (commander, mut goals) = TrajectoryCommander::new(follower);
+    let (commander, mut goals) = EnsembleCommander::new(ensemble);
     let (joint_publisher, mut services) =
         hardware::offer(&mut hardware_node.node, &setup.joints, &config.hardware, requests)?;
-    let (state_publisher, mut controller) = controller::offer(
-        &mut controller_node.node,
-        &setup.joints,
-        &setup.limits,
-        &controller_config.controller,
-    )?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
-    parameters::serve(&mut controller_node.node, controller_config.declared)?;
-    let sinks: Vec<_> = vec![Box::new(joint_publisher) as _, Box::new(state_publisher) as _];
+    sinks.insert(0, Box::new(joint_publisher));
+    nodes.push(hardware_node.node);
     let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
-    let spinning = ros::spin(vec![hardware_node.node, controller_node.node])?;
+    let spinning = ros::spin(nodes)?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);
@@ -54,28 +59,45 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 stopped?;
                 break;
             }
-            event = arm.next_event() => note(&event, &mut services, &mut controller),
-            request = controller.next() => backlog.extend(request),
+            event = arm.next_event() => note(event, &mut services, &mut controllers),
+            request = controllers.next() => match request {
+                Some(HostRequest::Member(member, request)) => backlog.push_back((member, request)),
+                Some(HostRequest::Hardware(on)) => services.set_torque(on),
+                None => {}
+            },
             () = services.serve() => {}
         }
         hand_over(&mut backlog, &mut goals);
     }
     for event in arm.stop() {
-        note(&event, &mut services, &mut controller);
+        note(event, &mut services, &mut controllers);
     }
     drop(spinning);
     Ok(())
 }
 
-fn note(event: &ArmEvent, services: &mut HardwareServices, controller: &mut Controller) {
-    services.note(event);
-    if let ArmEvent::Finished(finished) = event {
-        controller.on_finished(finished);
+fn note(event: ArmEvent, services: &mut HardwareServices, controllers: &mut Controllers) {
+    services.note(&event);
+    match event {
+        ArmEvent::Transition(transition) => controllers.note_hardware(lifecycle_of(transition.to)),
+        ArmEvent::Refused(ArmRequest::TorqueOn | ArmRequest::TorqueOff, why) => {
+            controllers.note_hardware_refused(why);
+        }
+        ArmEvent::Controller(member, event) => controllers.on_event(member, event),
+        ArmEvent::Refused(..) | ArmEvent::Trouble(_) => {}
+    }
+}
+
+fn lifecycle_of(state: State) -> Lifecycle {
+    match state {
+        State::Disconnected => Lifecycle::Unconfigured,
+        state if state.can_move() => Lifecycle::Active,
+        _ => Lifecycle::Inactive,
     }
 }
 
 /// Requests that the control thread has no room for now wait for its next cycle.
-fn hand_over(backlog: &mut VecDeque<Request>, goals: &mut Producer<Request>) {
+fn hand_over(backlog: &mut VecDeque<(usize, MemberRequest)>, goals: &mut Producer<(usize, MemberRequest)>) {
     while let Some(request) = backlog.pop_front() {
         if let Err(PushError::Full(request)) = goals.push(request) {
             backlog.push_front(request);

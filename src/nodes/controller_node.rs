@@ -1,7 +1,7 @@
-//! The trajectory controller as a process of its own: it needs `joint_states` and gives `joint_commands`, so that it
-//! drives servos, Gazebo or Isaac Sim alike.
+//! Controllers as a process of their own: they need `joint_states` and give `joint_commands`, so that they drive servos,
+//! Gazebo or Isaac Sim alike.
 //!
-//! It steps with every joint state, and commands only while a motion is under way: an idle controller holds nothing,
+//! They step with every joint state, and command only while a motion is under way: an idle controller holds nothing,
 //! the hardware does.
 
 use std::time::Duration;
@@ -12,36 +12,44 @@ use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::Header;
 use r2r::{Context, Publisher, QosProfile};
 
-use super::controller::{self, ControllerPublisher, ControllerReport};
+use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
 use super::hardware::publish;
 use super::messages::stamp_of;
-use super::parameters;
-use super::ros::{self, NodeBuilder};
-use crate::config::Part;
+use super::publisher::SnapshotSink;
+use super::ros;
+use crate::config::arm::MAX_JOINTS;
 use crate::control::arm::{MeasuredJoint, Reference, ReferenceSource as _};
-use crate::control::follower::{Follower, Outcome, Request};
+use crate::control::beat::Beat;
+use crate::control::ensemble::{Ensemble, MemberEvent, MemberRequest};
+use crate::control::follower::{FollowerEvent, Outcome, Request};
+use crate::control::gripper::GripperRequest;
+use crate::control::roster::Lifecycle;
 use crate::servo::clock;
-use crate::servo::setup::{arm_setup, robot_model};
+use crate::servo::snapshot::Snapshot;
 use crate::trajectory::spline::JointState as JointReference;
 use crate::units::Time;
 
-/// The follower and the joint states that it lives on.
+/// The controllers and the joint states that they live on.
 struct Remote {
     joints: Vec<String>,
-    follower: Follower,
+    ensemble: Ensemble,
+    beat: Beat,
     measured: Vec<MeasuredJoint>,
     references: Vec<Reference>,
+    efforts: Vec<f64>,
+    snapshot: Snapshot,
+    sinks: Vec<Box<dyn SnapshotSink>>,
     /// Whether every joint has been seen, so that there is a place to start from.
     ready: bool,
-    moving: bool,
     /// Whether the arm did not follow, so that its reference says nothing of where it is.
     strayed: bool,
     last_moved: Time,
     last_state: Time,
     commands: Publisher<JointState>,
-    publisher: ControllerPublisher,
 }
 
+/// The hardware in a list of hardware: whoever answers to `joint_commands` with `joint_states`.
+const PLUGIN_NAME: &str = "servo_arm/joint_commands";
 /// Joint states that stop for longer than this end the motion.
 const LONGEST_SILENCE: Duration = Duration::from_millis(250);
 const SILENCE_CHECK: Duration = Duration::from_millis(50);
@@ -55,19 +63,17 @@ const MOVED_BY_OTHERS: f64 = 0.2;
 /// # Errors
 /// Where configuration or robot model are not usable.
 pub async fn run(context: Context) -> anyhow::Result<()> {
-    let mut builder = NodeBuilder::new(&context, "arm_controller")?;
-    let config = builder.config(&[Part::Controller])?;
-    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
-    let (publisher, mut controller) =
-        controller::offer(&mut builder.node, &setup.joints, &setup.limits, &config.controller)?;
+    let mut drafts = Drafts::read(&context)?;
+    let joints = drafts.joints()?;
     let failed = |error| anyhow!("cannot exchange joint states and commands: {error}");
-    let node = &mut builder.node;
+    let node = drafts.manager_node();
     let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
     let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
-    parameters::serve(node, config.declared)?;
-    let follower = Follower::new(setup.limits, setup.period.as_secs_f64());
-    let mut remote = Remote::new(setup.joints, follower, commands, publisher);
-    let spinning = ros::spin(vec![builder.node])?;
+    let servos =
+        Servos { joints: &joints, plugin_name: PLUGIN_NAME.to_owned(), torque_limits: &[], own: None };
+    let Hosting { nodes, ensemble, sinks, mut controllers, period } = drafts.host(&servos)?;
+    let mut remote = Remote::new(joints, ensemble, period, commands, sinks);
+    let spinning = ros::spin(nodes)?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);
@@ -79,21 +85,17 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 break;
             }
             Some(state) = states.next() => remote.on_joint_state(&state, clock::now()),
-            request = controller.next() => if let Some(request) = request {
-                remote.request(request);
+            request = controllers.next() => if let Some(HostRequest::Member(member, request)) = request {
+                remote.request(member, request);
             },
             _ = silence.tick() => remote.look_for_silence(clock::now()),
         }
-        while let Some(finished) = remote.follower.pop_finished() {
-            remote.note(finished.outcome);
-            controller.on_finished(&finished);
-        }
+        remote.hand_out(&mut controllers);
+        controllers.note_hardware(if remote.ready { Lifecycle::Active } else { Lifecycle::Unconfigured });
     }
     tracing::info!("stopping");
-    remote.follower.halt("the node stops");
-    while let Some(finished) = remote.follower.pop_finished() {
-        controller.on_finished(&finished);
-    }
+    remote.ensemble.halt("the node stops");
+    remote.hand_out(&mut controllers);
     drop(spinning);
     Ok(())
 }
@@ -101,23 +103,27 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
 impl Remote {
     fn new(
         joints: Vec<String>,
-        mut follower: Follower,
+        mut ensemble: Ensemble,
+        period: Duration,
         commands: Publisher<JointState>,
-        publisher: ControllerPublisher,
+        sinks: Vec<Box<dyn SnapshotSink>>,
     ) -> Self {
-        follower.halt("no joint_states have come yet");
+        ensemble.halt("no joint_states have come yet");
+        let count = joints.len();
         Self {
-            measured: vec![MeasuredJoint::default(); joints.len()],
-            references: vec![Reference::Hold; joints.len()],
+            measured: vec![MeasuredJoint::default(); count],
+            references: vec![Reference::Hold; count],
+            efforts: vec![f64::INFINITY; count],
+            snapshot: Snapshot::new(count),
+            beat: Beat::new(period.as_secs_f64()),
             ready: false,
-            moving: false,
             strayed: false,
             last_moved: Time(i64::MIN),
             last_state: Time(i64::MIN),
             joints,
-            follower,
+            ensemble,
             commands,
-            publisher,
+            sinks,
         }
     }
 
@@ -131,14 +137,14 @@ impl Remote {
             return;
         }
         self.references.fill(Reference::Hold);
-        self.moving = self.follower.step(now, &self.measured, &mut self.references);
-        if self.moving {
+        let time = self.beat.time_of(now);
+        if self.ensemble.step(time, &self.measured, &mut self.references) {
             self.last_moved = now;
         }
         if now.saturating_since(self.last_moved) < LAST_COMMAND_REPEATED {
             self.command(now);
         }
-        self.report(now);
+        self.show(time);
     }
 
     /// Takes the joints of the arm out of a message, which may have others too; tells whether there were any.
@@ -149,7 +155,8 @@ impl Remote {
             let position = message.position.get(index).copied().unwrap_or(f64::NAN);
             if position.is_finite() {
                 let velocity = message.velocity.get(index).copied().unwrap_or(0.0);
-                self.measured[joint] = MeasuredJoint { stamp: now, fresh: true, position, velocity };
+                let effort = message.effort.get(index).copied().unwrap_or(f64::NAN);
+                self.measured[joint] = MeasuredJoint { stamp: now, fresh: true, position, velocity, effort };
             }
         }
         self.measured.iter().any(|measured| measured.fresh)
@@ -163,63 +170,82 @@ impl Remote {
     }
 
     fn start_here(&mut self) {
-        let positions: Vec<f64> = self.measured.iter().map(|measured| measured.position).collect();
-        self.follower.hold_at(&positions);
+        let mut positions = [0.0; MAX_JOINTS];
+        for (position, measured) in positions.iter_mut().zip(&self.measured) {
+            *position = measured.position;
+        }
+        self.ensemble.hold_at(&positions[..self.joints.len()]);
         (self.ready, self.strayed) = (true, false);
     }
 
     /// A motion of an idle arm starts where the reference is, or where the arm is if that is somewhere else.
-    fn request(&mut self, request: Request) {
-        let pairs = self.follower.command().iter().zip(&self.measured);
-        let is_far = |(command, measured): (&JointReference, &MeasuredJoint)| {
-            MOVED_BY_OTHERS < (command.position - measured.position).abs()
-        };
-        let is_elsewhere = self.strayed || pairs.into_iter().any(is_far);
-        if matches!(request, Request::Follow(_)) && self.ready && self.follower.is_idle() && is_elsewhere {
+    fn request(&mut self, member: usize, request: MemberRequest) {
+        let begins_motion = matches!(
+            request,
+            MemberRequest::Trajectory(Request::Follow(_)) | MemberRequest::Gripper(GripperRequest::Move(_))
+        );
+        if begins_motion && self.ready && self.ensemble.is_idle() && (self.strayed || self.was_moved()) {
             self.start_here();
         }
-        self.follower.request(request);
+        self.ensemble.request(member, request);
     }
 
-    fn note(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::PathTolerance(_) | Outcome::GoalTolerance(_) => self.strayed = true,
-            Outcome::Reached => self.strayed = false,
-            _ => {}
+    fn was_moved(&self) -> bool {
+        let mut was_moved = false;
+        self.ensemble.desired(|joint, JointReference { position, .. }| {
+            was_moved |= MOVED_BY_OTHERS < (position - self.measured[joint].position).abs();
+        });
+        was_moved
+    }
+
+    fn hand_out(&mut self, controllers: &mut Controllers) {
+        while let Some((member, event)) = self.ensemble.pop_event() {
+            if let MemberEvent::Trajectory(FollowerEvent::Ended(ended)) = &event {
+                match ended.outcome {
+                    Outcome::PathTolerance(_) | Outcome::GoalTolerance(_) => self.strayed = true,
+                    Outcome::Reached => self.strayed = false,
+                    _ => {}
+                }
+            }
+            controllers.on_event(member, event);
         }
     }
 
     fn look_for_silence(&mut self, now: Time) {
         if self.ready && LONGEST_SILENCE < now.saturating_since(self.last_state) {
-            tracing::warn!("joint_states stopped; the controller waits for them");
-            self.follower.halt("joint_states stopped");
-            (self.ready, self.moving) = (false, false);
+            tracing::warn!("joint_states stopped; the controllers wait for them");
+            self.ensemble.halt("joint_states stopped");
+            self.ready = false;
         }
     }
 
-    fn command(&self, now: Time) {
-        let states = self.follower.command();
-        let message = JointState {
+    fn command(&mut self, now: Time) {
+        self.efforts.fill(f64::INFINITY);
+        self.ensemble.limit_efforts(&mut self.efforts);
+        let mut message = JointState {
             header: Header { stamp: stamp_of(now), ..Header::default() },
-            name: self.joints.clone(),
-            position: states.iter().map(|state| state.position).collect(),
-            velocity: states.iter().map(|state| state.velocity).collect(),
-            effort: Vec::new(),
+            ..JointState::default()
         };
+        self.ensemble.commands(|joint, state| {
+            message.name.push(self.joints[joint].clone());
+            message.position.push(state.position);
+            message.velocity.push(state.velocity);
+            let limit = self.efforts[joint];
+            message.effort.push(if limit.is_finite() { limit } else { f64::NAN });
+        });
         publish(&self.commands, &message);
     }
 
-    fn report(&mut self, now: Time) {
-        let mut report = ControllerReport::new(now, self.joints.len());
-        report.goal = self.follower.current();
-        let states = self.follower.desired().iter().zip(self.follower.command());
-        for ((joint, (desired, command)), measured) in
-            report.joints_mut().iter_mut().zip(states).zip(&self.measured)
-        {
-            joint.desired = *desired;
-            joint.command = command.position;
-            joint.measured = *measured;
+    fn show(&mut self, time: Time) {
+        self.snapshot.began = time;
+        self.snapshot.describe(&self.ensemble);
+        for (joint, measured) in self.snapshot.joints_mut().iter_mut().zip(&self.measured) {
+            joint.servo = (*measured).into();
         }
-        self.publisher.publish(&report);
+        let joints = self.snapshot.joints_mut();
+        self.ensemble.commands(|joint, state| joints[joint].command = state.position);
+        for sink in &mut self.sinks {
+            sink.see(&self.snapshot);
+        }
     }
 }

@@ -316,8 +316,13 @@ impl HardwareServices {
             }
             ArmEvent::Trouble(text) => tracing::warn!("{text}"),
             ArmEvent::Refused(request, why) => self.refuse(*request, why),
-            ArmEvent::Finished(_) => {}
+            ArmEvent::Controller(..) => {}
         }
+    }
+
+    /// Asks for torque without a client that waits for the answer.
+    pub fn set_torque(&mut self, on: bool) {
+        self.ask(if on { ArmRequest::TorqueOn } else { ArmRequest::TorqueOff }, |_, _| ());
     }
 
     fn refuse(&mut self, request: ArmRequest, why: &str) {

@@ -11,9 +11,11 @@ use r2r::qos::DurabilityPolicy;
 use r2r::rcl_interfaces::msg::Log;
 use r2r::{LogSeverity, Node, Publisher, QosProfile};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Level, Span, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::messages::stamp_now;
@@ -26,12 +28,14 @@ pub fn init(logger: &'static str) {
     let _already_set = tracing_subscriber::registry().with(layer).try_init();
 }
 
-/// Events are sent under a node's name from now on: those of the controller's modules under `arm_controller`'s.
-pub fn add_node(built_as: &str, node: &mut Node) {
+/// Events can be sent under a node's name from now on: those inside of the span that is returned, and those with its
+/// name in a field `node`. All others go under the name of the first node.
+pub fn add_node(node: &mut Node) -> Span {
     let name = node.logger().to_owned();
     let rosout = if has_rosout(node) { None } else { node.create_publisher(ROSOUT, rosout_qos()).ok() };
-    let logger = Logger { is_controller: built_as == CONTROLLER, name, rosout };
-    LOGGERS.lock().unwrap_or_else(PoisonError::into_inner).push(logger);
+    let span = tracing::info_span!("node", node = name);
+    LOGGERS.lock().unwrap_or_else(PoisonError::into_inner).push(Logger { name, rosout });
+    span
 }
 
 /// Whether `rcl` publishes the node's log by itself, as it did until Iron.
@@ -58,7 +62,6 @@ struct RosLayer {
 
 /// A node's name among the loggers; `left.hardware_node` for `/left/hardware_node`.
 struct Logger {
-    is_controller: bool,
     name: String,
     rosout: Option<Publisher<Log>>,
 }
@@ -67,12 +70,19 @@ static LOGGERS: Mutex<Vec<Logger>> = Mutex::new(Vec::new());
 
 const ROSOUT: &str = "/rosout";
 
-const CONTROLLER: &str = "arm_controller";
-const CONTROLLER_MODULES: [&str; 3] =
-    ["servo_arm::nodes::controller", "servo_arm::nodes::controller_node", "servo_arm::nodes::action_server"];
+/// What a span says of the node that its events are about.
+struct OfNode(String);
 
-impl<S: Subscriber> Layer<S> for RosLayer {
-    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for RosLayer {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut text = Text::default();
+        attributes.record(&mut text);
+        if let (Some(node), Some(span)) = (text.node, context.span(id)) {
+            span.extensions_mut().insert(OfNode(node));
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut text = Text::default();
         event.record(&mut text);
         let metadata = event.metadata();
@@ -85,8 +95,12 @@ impl<S: Subscriber> Layer<S> for RosLayer {
         // C strings end at a NUL, and r2r panics on one.
         let message = (text.message + &text.fields).replace('\0', "\u{fffd}");
         let loggers = LOGGERS.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_of_controller = CONTROLLER_MODULES.contains(&metadata.target());
-        let of_node = loggers.iter().find(|logger| logger.is_controller == is_of_controller);
+        let of_span = || {
+            let mut spans = context.event_scope(event)?;
+            spans.find_map(|span| span.extensions().get::<OfNode>().map(|of| of.0.clone()))
+        };
+        let node = text.node.or_else(of_span);
+        let of_node = node.and_then(|node| loggers.iter().find(|logger| logger.name == node));
         let logger = of_node.or(loggers.first());
         let name = logger.map_or(self.logger, |logger| logger.name.as_str());
         let (file, line) = (metadata.file().unwrap_or(""), metadata.line().unwrap_or(0));
@@ -114,9 +128,19 @@ impl<S: Subscriber> Layer<S> for RosLayer {
 struct Text {
     message: String,
     fields: String,
+    /// The logger of the node that the event is about, where the event has the field `node`.
+    node: Option<String>,
 }
 
 impl Visit for Text {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "node" {
+            self.node = Some(value.to_owned());
+        } else {
+            self.record_debug(field, &value);
+        }
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         // Writing to a string does not fail.
         let _infallible = if field.name() == "message" {

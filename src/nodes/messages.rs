@@ -52,15 +52,22 @@ pub fn duration_of(secs: f64) -> RosDuration {
 }
 
 /// A trajectory as it came.
-pub fn waypoints(message: &JointTrajectory) -> Waypoints {
-    let point = |point: &JointTrajectoryPoint| Point {
-        time_from_start: secs_of(&point.time_from_start),
-        positions: point.positions.clone(),
-        velocities: point.velocities.clone(),
-        accelerations: point.accelerations.clone(),
-        effort: point.effort.clone(),
+///
+/// # Errors
+/// Where a time is none.
+pub fn waypoints(message: &JointTrajectory) -> Result<Waypoints, Refusal> {
+    let point = |(index, point): (usize, &JointTrajectoryPoint)| {
+        let RosDuration { sec, nanosec } = point.time_from_start;
+        Ok(Point {
+            time_from_start: Point::seconds(index, sec, nanosec)?,
+            positions: point.positions.clone(),
+            velocities: point.velocities.clone(),
+            accelerations: point.accelerations.clone(),
+            effort: point.effort.clone(),
+        })
     };
-    Waypoints { joint_names: message.joint_names.clone(), points: message.points.iter().map(point).collect() }
+    let points = message.points.iter().enumerate().map(point).collect::<Result<_, _>>()?;
+    Ok(Waypoints { joint_names: message.joint_names.clone(), points })
 }
 
 /// The goal's own tolerances on top of the configured ones: 0 keeps the configured one, -1 takes it away.
@@ -92,13 +99,13 @@ pub fn tolerances(
             )));
         }
     };
-    Ok(Tolerances { joints: tolerances, goal_time_secs })
+    Ok(Tolerances { joints: tolerances, goal_time_secs, timeout_secs: config.cmd_timeout_secs })
 }
 
 /// The tolerances of the configuration, for trajectories that bring none.
 pub fn configured_tolerances(config: &ControllerConfig) -> Tolerances {
     let joints: Vec<JointTolerance> = config.tolerances.clone();
-    Tolerances { joints, goal_time_secs: config.goal_time_secs }
+    Tolerances { joints, goal_time_secs: config.goal_time_secs, timeout_secs: config.cmd_timeout_secs }
 }
 
 /// What takes a tolerance away.
@@ -123,7 +130,8 @@ fn merged(asked: &ToleranceMessage, configured: f64) -> Result<f64, Refusal> {
     }
 }
 
-/// A command for the arm's joints, NaN for those that it leaves out, and for velocities that it does not have.
+/// A command for the arm's joints, NaN for those that it leaves out, and for velocities and efforts that it does not
+/// have. An effort is the greatest that the joint may use; 0 says nothing.
 ///
 /// # Errors
 /// A sentence that names what is wrong.
@@ -133,14 +141,18 @@ pub fn joint_command(
     received: Time,
 ) -> Result<JointCommand, String> {
     let names = message.name.len();
-    let has_velocities = !message.velocity.is_empty();
-    for (field, length) in [("positions", message.position.len()), ("velocities", message.velocity.len())] {
-        if length != names && (field == "positions" || has_velocities) {
+    let lengths = [
+        ("positions", message.position.len()),
+        ("velocities", message.velocity.len()),
+        ("efforts", message.effort.len()),
+    ];
+    for (field, length) in lengths {
+        if length != names && (field == "positions" || length != 0) {
             return Err(format!("it names {names} joints and has {length} {field}"));
         }
     }
     let nothing = [f64::NAN; MAX_JOINTS];
-    let mut command = JointCommand { received, positions: nothing, velocities: nothing };
+    let mut command = JointCommand { received, positions: nothing, velocities: nothing, efforts: nothing };
     for (index, (name, &position)) in message.name.iter().zip(&message.position).enumerate() {
         let joint = joints.iter().position(|joint| joint == name);
         let joint = joint.ok_or_else(|| format!("joint `{name}` is not one of {}", joints.join(", ")))?;
@@ -149,6 +161,11 @@ pub fn joint_command(
         }
         command.positions[joint] = position;
         command.velocities[joint] = message.velocity.get(index).copied().unwrap_or(f64::NAN);
+        let effort = message.effort.get(index).copied().unwrap_or(f64::NAN);
+        if effort < 0.0 {
+            return Err(format!("the effort limit of joint `{name}` is {effort}; it must not be negative"));
+        }
+        command.efforts[joint] = if effort == 0.0 { f64::NAN } else { effort };
     }
     Ok(command)
 }

@@ -1,22 +1,34 @@
-//! A node's parameters as ROS tools see them: listed, described, read, and refused with a reason.
+//! A node's parameters as ROS tools see them: listed, described, read, and set or refused with a reason.
 //!
-//! Serves the six parameter services itself, because descriptors must say what is read-only.
+//! Serves the six parameter services itself, because descriptors must say what is read-only. Knows nothing of what a
+//! value means: [`Settings`] judges, and whoever has the receiver acts.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use futures::{Stream, StreamExt as _};
 use r2r::rcl_interfaces::msg::{
-    ListParametersResult, ParameterDescriptor, ParameterType, ParameterValue as Message, SetParametersResult,
+    FloatingPointRange, IntegerRange, ListParametersResult, Parameter, ParameterDescriptor, ParameterEvent,
+    ParameterValue as Message, SetParametersResult,
 };
 use r2r::rcl_interfaces::srv::{
     DescribeParameters, GetParameterTypes, GetParameters, ListParameters, SetParameters,
     SetParametersAtomically,
 };
-use r2r::{Node, ParameterValue, QosProfile, ServiceRequest, WrappedServiceTypeSupport};
+use r2r::{Node, ParameterValue, Publisher, QosProfile, ServiceRequest, WrappedServiceTypeSupport};
+use tokio::sync::watch;
 
-use crate::config::declaration::Declared;
+use super::hardware::publish;
+use super::messages::stamp_now;
+use super::parameter_values::{from_message, from_ros, to_message};
+use crate::config::Config;
+use crate::config::declaration::{Declared, Range};
+use crate::config::from_value::FromValue as _;
 use crate::config::parameters::{Parameters, Value, of_command_line};
+use crate::config::settings::{Changed, Refused, Settings, check_changeable};
 
 /// What the node was given on the command line and in parameter files.
 ///
@@ -37,102 +49,218 @@ pub fn given_parameters(node: &Node) -> anyhow::Result<Parameters> {
     Ok(given)
 }
 
-/// Serves `declared` as the parameters of `node`, on the task's own time.
+/// The joints that what is meant for every node says, which are those of the arm; empty where it says none.
 ///
 /// # Errors
-/// Where a service cannot be created.
+/// Where a file is unusable.
+pub fn arm_joints() -> anyhow::Result<Vec<String>> {
+    // A node without a name is meant by nothing but what means every node.
+    let arguments: Vec<String> = std::env::args().collect();
+    let shared = of_command_line(&arguments, "")?;
+    Ok(shared.get("joints").and_then(Vec::from_value).unwrap_or_default())
+}
+
+/// Serves `declared` as the parameters of `node`, none of which can be set, on the task's own time.
+///
+/// # Errors
+/// Where a service or the topic cannot be created.
 pub fn serve(node: &mut Node, declared: BTreeMap<String, Declared>) -> anyhow::Result<()> {
-    let table = std::rc::Rc::new(Table { declared });
+    offer(node, Source::Fixed(declared))
+}
+
+/// Serves the parameters of `node` on the task's own time. The receiver has the configuration as it is now, and a
+/// client that was told of a success finds it changed there.
+///
+/// # Errors
+/// Where a service or the topic cannot be created.
+pub fn serve_settings(node: &mut Node, settings: Settings) -> anyhow::Result<watch::Receiver<Config>> {
+    let logger = node.logger().to_owned();
+    settings.config().remarks.iter().for_each(|remark| tracing::warn!(node = logger, "{remark}"));
+    let (changed, receiver) = watch::channel(settings.config().clone());
+    offer(node, Source::Changing(Box::new(settings), changed))?;
+    Ok(receiver)
+}
+
+fn offer(node: &mut Node, source: Source) -> anyhow::Result<()> {
+    let events = node
+        .create_publisher::<ParameterEvent>("/parameter_events", QosProfile::parameter_events())
+        .map_err(|error| anyhow!("cannot offer topic /parameter_events: {error}"))?;
+    let (name, logger) = (node.fully_qualified_name()?, node.logger().to_owned());
+    let table = Rc::new(Table { name, logger, source: RefCell::new(source), events });
     spawn::<GetParameters::Service>(node, "get_parameters", &table, |table, request| {
-        GetParameters::Response { values: request.names.iter().map(|name| table.value(name)).collect() }
+        GetParameters::Response { values: table.of_all(&request.names, value_of) }
     })?;
     spawn::<GetParameterTypes::Service>(node, "get_parameter_types", &table, |table, request| {
-        GetParameterTypes::Response {
-            types: request.names.iter().map(|name| table.value(name).type_).collect(),
-        }
+        GetParameterTypes::Response { types: table.of_all(&request.names, |_, of| value_of("", of).type_) }
     })?;
     spawn::<ListParameters::Service>(node, "list_parameters", &table, |table, request| {
-        ListParameters::Response { result: table.list(&request.prefixes, request.depth) }
+        ListParameters::Response { result: list(table.source.borrow().declared(), request) }
     })?;
     spawn::<DescribeParameters::Service>(node, "describe_parameters", &table, |table, request| {
-        DescribeParameters::Response {
-            descriptors: request.names.iter().map(|name| table.describe(name)).collect(),
-        }
+        let is_fixed = matches!(*table.source.borrow(), Source::Fixed(_));
+        let descriptors = table.of_all(&request.names, |name, of| describe(name, of, is_fixed));
+        DescribeParameters::Response { descriptors }
     })?;
     spawn::<SetParameters::Service>(node, "set_parameters", &table, |table, request| {
-        SetParameters::Response {
-            results: request.parameters.iter().map(|parameter| table.refuse(&parameter.name)).collect(),
-        }
+        let each = request.parameters.iter().map(|parameter| table.set(std::slice::from_ref(parameter)));
+        SetParameters::Response { results: each.collect() }
     })?;
-    spawn::<SetParametersAtomically::Service>(node, "set_parameters_atomically", &table, |table, request| {
-        let refused = request.parameters.first().map(|parameter| table.refuse(&parameter.name));
-        let nothing_asked = SetParametersResult { successful: true, ..SetParametersResult::default() };
-        SetParametersAtomically::Response { result: refused.unwrap_or(nothing_asked) }
-    })
+    spawn::<SetParametersAtomically::Service>(
+        node,
+        "set_parameters_atomically",
+        &table,
+        |table, request| SetParametersAtomically::Response { result: table.set(&request.parameters) },
+    )?;
+    tokio::task::spawn_local(async move { table.announce().await });
+    Ok(())
+}
+
+/// Where the values are.
+enum Source {
+    Fixed(BTreeMap<String, Declared>),
+    Changing(Box<Settings>, watch::Sender<Config>),
+}
+
+impl Source {
+    fn declared(&self) -> &BTreeMap<String, Declared> {
+        match self {
+            Self::Fixed(declared) => declared,
+            Self::Changing(settings, _) => &settings.config().declared,
+        }
+    }
+
+    fn set(&mut self, parameters: &[Parameter]) -> Result<Changed, String> {
+        let mut values = Parameters::new();
+        for Parameter { name, value } in parameters {
+            check_changeable(self.declared(), name).map_err(|refused| refused.to_string())?;
+            values.insert(name.clone(), from_message(name, value)?);
+        }
+        match self {
+            Self::Changing(settings, changed) if !values.is_empty() => {
+                let outcome = settings.set(&values).map_err(|refused| refused.to_string())?;
+                changed.send_replace(settings.config().clone());
+                Ok(outcome)
+            }
+            Self::Changing(..) => Ok(Changed::default()),
+            // Whatever may change in other nodes, nobody would hear of it in this one.
+            Self::Fixed(_) => match values.into_keys().next() {
+                Some(name) => Err(Refused::ReadOnly(name).to_string()),
+                None => Ok(Changed::default()),
+            },
+        }
+    }
 }
 
 struct Table {
-    declared: BTreeMap<String, Declared>,
+    name: String,
+    logger: String,
+    source: RefCell<Source>,
+    events: Publisher<ParameterEvent>,
 }
 
+/// How long the parameters that there are wait for somebody who listens: at the start nobody has been found yet.
+const ANNOUNCE_WITHIN: Duration = Duration::from_secs(2);
+
 impl Table {
-    fn value(&self, name: &str) -> Message {
-        self.declared
-            .get(name)
-            .and_then(|declared| declared.value.as_ref())
-            .map_or_else(Message::default, to_message)
+    /// An answer for each name, or none at all where one is unknown, as `rclcpp` does it.
+    fn of_all<T>(&self, names: &[String], answer: impl Fn(&str, &Declared) -> T) -> Vec<T> {
+        let source = self.source.borrow();
+        let each = names.iter().map(|name| Some(answer(name, source.declared().get(name)?)));
+        each.collect::<Option<Vec<_>>>().unwrap_or_default()
     }
 
-    fn describe(&self, name: &str) -> ParameterDescriptor {
-        let description = self.declared.get(name).map(|declared| declared.description.to_owned());
-        ParameterDescriptor {
-            name: name.to_owned(),
-            type_: self.value(name).type_,
-            read_only: description.is_some(),
-            description: description.unwrap_or_default(),
-            ..ParameterDescriptor::default()
+    fn set(&self, parameters: &[Parameter]) -> SetParametersResult {
+        match self.source.borrow_mut().set(parameters) {
+            Ok(Changed { values, remarks }) => {
+                remarks.iter().for_each(|remark| tracing::warn!(node = self.logger, "{remark}"));
+                if !values.is_empty() {
+                    let changed_parameters = messages(&values);
+                    self.publish(ParameterEvent { changed_parameters, ..ParameterEvent::default() });
+                }
+                SetParametersResult { successful: true, reason: String::new() }
+            }
+            Err(reason) => SetParametersResult { successful: false, reason },
         }
     }
 
-    /// As `rclcpp` lists them: `depth` counts the dots that a name may have below its prefix; 0 is any.
-    fn list(&self, prefixes: &[String], depth: u64) -> ListParametersResult {
-        let shallow = |below: &str| depth == 0 || (below.matches('.').count() as u64) < depth;
-        let matches = |name: &str| {
-            if prefixes.is_empty() {
-                return shallow(name);
-            }
-            prefixes.iter().any(|prefix| {
-                let below = name.strip_prefix(prefix.as_str());
-                below.is_some_and(|b| b.is_empty() || b.strip_prefix('.').is_some_and(shallow))
-            })
+    /// Tells of the parameters that there are, as `rclcpp` does of each that is declared.
+    async fn announce(&self) {
+        let values = |source: &Source| {
+            let set =
+                source.declared().iter().filter_map(|(name, of)| Some((name.clone(), of.value.clone()?)));
+            messages(&set.collect())
         };
-        let set = self.declared.iter().filter(|(_, declared)| declared.value.is_some());
-        let names: Vec<String> = set.map(|(name, _)| name.clone()).filter(|name| matches(name)).collect();
-        let mut prefixes: Vec<String> = names
-            .iter()
-            .filter_map(|name| name.rsplit_once('.'))
-            .map(|(prefix, _)| prefix.to_owned())
-            .collect();
-        prefixes.dedup();
-        ListParametersResult { names, prefixes }
+        let new_parameters = values(&self.source.borrow());
+        if let Ok(somebody) = self.events.wait_for_inter_process_subscribers() {
+            // Nobody at all is as good as somebody.
+            let _in_time = tokio::time::timeout(ANNOUNCE_WITHIN, somebody).await;
+        }
+        self.publish(ParameterEvent { new_parameters, ..ParameterEvent::default() });
     }
 
-    fn refuse(&self, name: &str) -> SetParametersResult {
-        let reason = if self.declared.contains_key(name) {
-            format!(
-                "parameter `{name}` is read when the node starts; change it in the file and restart the node"
-            )
-        } else {
-            format!("there is no parameter `{name}`")
-        };
-        SetParametersResult { successful: false, reason }
+    fn publish(&self, event: ParameterEvent) {
+        publish(&self.events, &ParameterEvent { stamp: stamp_now(), node: self.name.clone(), ..event });
     }
+}
+
+fn messages(values: &BTreeMap<String, Value>) -> Vec<Parameter> {
+    values.iter().map(|(name, value)| Parameter { name: name.clone(), value: to_message(value) }).collect()
+}
+
+fn value_of(_name: &str, declared: &Declared) -> Message {
+    declared.value.as_ref().map_or_else(Message::default, to_message)
+}
+
+fn describe(name: &str, declared: &Declared, is_fixed: bool) -> ParameterDescriptor {
+    let mut descriptor = ParameterDescriptor {
+        name: name.to_owned(),
+        type_: value_of(name, declared).type_,
+        description: declared.description.to_owned(),
+        additional_constraints: declared.constraints.clone(),
+        read_only: is_fixed || !declared.changeable,
+        ..ParameterDescriptor::default()
+    };
+    match &declared.range {
+        // The messages know no open end.
+        Some(Range::Double(range)) => descriptor.floating_point_range.push(FloatingPointRange {
+            from_value: *range.start(),
+            to_value: range.end().min(f64::MAX),
+            step: 0.0,
+        }),
+        Some(Range::Integer(range)) => descriptor.integer_range.push(IntegerRange {
+            from_value: *range.start(),
+            to_value: *range.end(),
+            step: 0,
+        }),
+        None => {}
+    }
+    descriptor
+}
+
+/// As `rclcpp` lists them: `depth` counts the dots that a name may have below its prefix; 0 is any.
+fn list(declared: &BTreeMap<String, Declared>, request: &ListParameters::Request) -> ListParametersResult {
+    let ListParameters::Request { prefixes, depth } = request;
+    let shallow = |below: &str| *depth == 0 || (below.matches('.').count() as u64) < *depth;
+    let matches = |name: &str| {
+        if prefixes.is_empty() {
+            return shallow(name);
+        }
+        prefixes.iter().any(|prefix| {
+            let below = name.strip_prefix(prefix.as_str());
+            below.is_some_and(|b| b.is_empty() || b.strip_prefix('.').is_some_and(shallow))
+        })
+    };
+    let set = declared.iter().filter(|(_, declared)| declared.value.is_some());
+    let names: Vec<String> = set.map(|(name, _)| name.clone()).filter(|name| matches(name)).collect();
+    let prefixes: BTreeSet<&str> = names.iter().filter_map(|name| Some(name.rsplit_once('.')?.0)).collect();
+    let prefixes = prefixes.into_iter().map(str::to_owned).collect();
+    ListParametersResult { names, prefixes }
 }
 
 fn spawn<S>(
     node: &mut Node,
     name: &str,
-    table: &std::rc::Rc<Table>,
+    table: &Rc<Table>,
     answer: impl Fn(&Table, &S::Request) -> S::Response + 'static,
 ) -> anyhow::Result<()>
 where
@@ -167,47 +295,5 @@ where
 pub fn respond<S: WrappedServiceTypeSupport + 'static>(request: ServiceRequest<S>, response: S::Response) {
     if let Err(error) = request.respond(response) {
         tracing::debug!(%error, "an answer did not reach its client");
-    }
-}
-
-fn from_ros(value: &ParameterValue) -> Option<Value> {
-    Some(match value {
-        ParameterValue::Bool(value) => Value::Bool(*value),
-        ParameterValue::Integer(value) => Value::Integer(*value),
-        ParameterValue::Double(value) => Value::Double(*value),
-        ParameterValue::String(value) => Value::String(value.clone()),
-        ParameterValue::BoolArray(values) => Value::BoolArray(values.clone()),
-        ParameterValue::IntegerArray(values) => Value::IntegerArray(values.clone()),
-        ParameterValue::DoubleArray(values) => Value::DoubleArray(values.clone()),
-        ParameterValue::StringArray(values) => Value::StringArray(values.clone()),
-        ParameterValue::ByteArray(_) | ParameterValue::NotSet => return None,
-    })
-}
-
-fn to_message(value: &Value) -> Message {
-    let of_type = |type_: u32| Message { type_: u8::try_from(type_).unwrap_or(0), ..Message::default() };
-    match value.clone() {
-        Value::Bool(bool_value) => Message { bool_value, ..of_type(ParameterType::PARAMETER_BOOL as u32) },
-        Value::Integer(integer_value) => {
-            Message { integer_value, ..of_type(ParameterType::PARAMETER_INTEGER as u32) }
-        }
-        Value::Double(double_value) => {
-            Message { double_value, ..of_type(ParameterType::PARAMETER_DOUBLE as u32) }
-        }
-        Value::String(string_value) => {
-            Message { string_value, ..of_type(ParameterType::PARAMETER_STRING as u32) }
-        }
-        Value::BoolArray(bool_array_value) => {
-            Message { bool_array_value, ..of_type(ParameterType::PARAMETER_BOOL_ARRAY as u32) }
-        }
-        Value::IntegerArray(integer_array_value) => {
-            Message { integer_array_value, ..of_type(ParameterType::PARAMETER_INTEGER_ARRAY as u32) }
-        }
-        Value::DoubleArray(double_array_value) => {
-            Message { double_array_value, ..of_type(ParameterType::PARAMETER_DOUBLE_ARRAY as u32) }
-        }
-        Value::StringArray(string_array_value) => {
-            Message { string_array_value, ..of_type(ParameterType::PARAMETER_STRING_ARRAY as u32) }
-        }
     }
 }

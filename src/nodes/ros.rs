@@ -10,18 +10,24 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use r2r::{Context, Node};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing::Span;
 
 use super::logging;
-use super::parameters::given_parameters;
+use super::parameters::{arm_joints, given_parameters};
 use crate::config::parameters::{self, Parameters, Value};
+use crate::config::settings::Settings;
 use crate::config::{Config, Part};
 
 /// A node that is being built: entities are created on it, then it is spun.
 pub struct NodeBuilder {
     /// The node itself.
     pub node: Node,
+    /// Where events about it belong.
+    pub span: Span,
     /// What it was given on the command line and in parameter files.
     pub given: Parameters,
+    /// The joints that the arm has, as far as this is said to all nodes.
+    pub arm_joints: Vec<String>,
 }
 
 /// Nodes that are spun on threads of their own until this is dropped.
@@ -112,12 +118,12 @@ impl NodeBuilder {
     pub fn new(context: &Context, name: &str) -> anyhow::Result<Self> {
         let mut node = Node::create(context.clone(), name, "")
             .with_context(|| format!("cannot create node `{name}`"))?;
-        logging::add_node(name, &mut node);
+        let span = logging::add_node(&mut node);
         let given = given_parameters(&node)?;
         if given.get("use_sim_time") == Some(&Value::Bool(true)) {
             tracing::warn!("use_sim_time is set, but `{name}` goes by the machine's clock");
         }
-        Ok(Self { node, given })
+        Ok(Self { node, span, given, arm_joints: arm_joints()? })
     }
 
     /// The node's configuration, of the parts that it needs.
@@ -125,7 +131,15 @@ impl NodeBuilder {
     /// # Errors
     /// Every parameter that is missing, wrong, or known to no node.
     pub fn config(&self, parts: &[Part]) -> anyhow::Result<Config> {
-        Ok(Config::new(&self.given, parts)?)
+        Ok(Config::of_arm(&self.given, &self.arm_joints, parts)?)
+    }
+
+    /// The node's configuration, of the parts that it needs, to be served so that it may change.
+    ///
+    /// # Errors
+    /// Every parameter that is missing, wrong, or known to no node.
+    pub fn settings(&self, parts: &[Part]) -> anyhow::Result<Settings> {
+        Ok(Settings::new(&self.given, &self.arm_joints, parts)?)
     }
 }
 

@@ -132,7 +132,7 @@ impl ControlLoop {
         let began = clock::now();
         self.take_requests();
         if let Some(mut bus) = self.bus.take() {
-            match self.on_bus(&mut bus, began, latest) {
+            match self.on_bus(&mut bus, due, latest) {
                 Ok(()) => self.bus = Some(bus),
                 Err(lost) => self.on_lost(&lost),
             }
@@ -161,6 +161,7 @@ impl ControlLoop {
         }
     }
 
+    /// The moment when the cycle was due is its time: references that are sampled at even steps move evenly.
     fn on_bus(&mut self, bus: &mut FeetechArm, now: Time, latest: Time) -> Result<(), LinkLost> {
         bus.read(latest)?;
         let orders = self.core.tick(now, bus.fresh(), self.commander.source());
@@ -178,7 +179,7 @@ impl ControlLoop {
             bus.write_goals(self.core.commands())?;
         }
         let Some(order) = orders.torque else { return Ok(()) };
-        let said = bus.obey(order, latest)?;
+        let said = bus.obey(order, self.core.effort_limits(), latest)?;
         if let Some(joint) = order.joint() {
             self.core.on_read_back(joint, said, bus.resolution(joint), self.commander.source());
         }

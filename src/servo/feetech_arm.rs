@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing, Wait};
 use super::clock;
-use super::feetech_servo::{JointRating, Servo, standing_of};
+use super::feetech_servo::{JointRating, Servo};
 use super::link::{self, OpenError};
 use super::snapshot::ServoReport;
 use crate::config::hardware::HardwareConfig;
@@ -154,6 +154,7 @@ impl FeetechArm {
                 fresh: true,
                 position: report.position,
                 velocity: report.velocity,
+                effort: report.effort,
             })
         })
     }
@@ -172,12 +173,18 @@ impl FeetechArm {
         self.tell(frame)
     }
 
-    /// Carries out an order about torque. A read back gives what the servo said until `latest`, `None` where it was
+    /// Carries out an order about torque; `efforts` are the greatest of each joint (N m), infinite for the configured
+    /// ones. A read back gives what the servo said until `latest`, `None` where it was
     /// silent or there is no time left to ask it.
     ///
     /// # Errors
     /// Where the wire is lost.
-    pub fn obey(&mut self, order: TorqueOrder, latest: Time) -> Result<Option<Standing>, LinkLost> {
+    pub fn obey(
+        &mut self,
+        order: TorqueOrder,
+        efforts: &[f64],
+        latest: Time,
+    ) -> Result<Option<Standing>, LinkLost> {
         let frame = match order {
             // On the way to torque or away from it a late cycle does no harm, a wrong answer does.
             TorqueOrder::ReadBack(joint) => return self.read_back(joint, Time(i64::MAX)),
@@ -185,7 +192,11 @@ impl FeetechArm {
             TorqueOrder::On => self.write_same(1),
             TorqueOrder::Off => self.write_same(0),
             TorqueOrder::Limit(part) => {
-                let limits = self.servos.iter().map(|servo| (servo.id, servo.torque_limit(part)));
+                let limits = self
+                    .servos
+                    .iter_mut()
+                    .zip(efforts)
+                    .map(|(servo, &effort)| (servo.id, servo.limit_torque(part, effort)));
                 Frame::sync_write(TORQUE_LIMIT.address, TORQUE_LIMIT.size, limits)
             }
         };
@@ -196,7 +207,7 @@ impl FeetechArm {
     /// Switches torque off and makes sure that it is, one servo after the other; gives the joints that still hold.
     pub fn release(&mut self) -> Vec<String> {
         // Whether this one went through is seen when each servo is asked.
-        let _broadcast = self.obey(TorqueOrder::Off, Time(i64::MAX));
+        let _broadcast = self.obey(TorqueOrder::Off, &[], Time(i64::MAX));
         let held: Vec<usize> = (0..self.servos.len()).filter(|&joint| !self.release_one(joint)).collect();
         held.into_iter().map(|joint| self.servos[joint].joint.clone()).collect()
     }
@@ -332,23 +343,18 @@ impl FeetechArm {
     }
 
     fn standing(&mut self, joint: usize) -> Result<Standing, ServoError> {
-        let calibration = self.servos[joint].config.calibration;
-        self.read_registers(joint, TORQUE_ENABLE.address, COMMAND_BLOCK_LEN, |data| {
-            standing_of(calibration, data)
-        })
+        let told = self.servos[joint].told();
+        self.read_registers(joint, TORQUE_ENABLE.address, COMMAND_BLOCK_LEN, |data| told.compare(data))
     }
 
     fn read_back(&mut self, joint: usize, latest: Time) -> Result<Option<Standing>, LinkLost> {
-        let (id, calibration) = (self.ids[joint], self.servos[joint].config.calibration);
+        let (id, told) = (self.ids[joint], self.servos[joint].told());
         let len = usize::from(COMMAND_BLOCK_LEN);
         let Ok(request) = Frame::read(id, TORQUE_ENABLE.address, COMMAND_BLOCK_LEN) else { return Ok(None) };
         if latest < clock::now() + self.single_try(len) {
             return Ok(None);
         }
-        match self
-            .bus
-            .ask_once(id, &request, len, Wait::Until(latest), |data, _| standing_of(calibration, data))
-        {
+        match self.bus.ask_once(id, &request, len, Wait::Until(latest), |data, _| told.compare(data)) {
             Ok(standing) => Ok(Some(standing)),
             Err(ServoError::Lost(lost)) => Err(lost),
             Err(_) => Ok(None),

@@ -7,7 +7,7 @@ use super::snapshot::ServoReport;
 use crate::config::hardware::ServoConfig;
 use crate::control::torque::Standing;
 use crate::protocol::feetech::packet::{Id, PacketError};
-use crate::protocol::feetech::registers::{GOAL_POSITION, TORQUE_ENABLE};
+use crate::protocol::feetech::registers::{GOAL_POSITION, TORQUE_ENABLE, TORQUE_LIMIT};
 use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
 use crate::units::{Calibration, Radians, Ticks, Time};
 
@@ -33,7 +33,16 @@ pub(super) struct Servo {
     rating: JointRating,
     /// In ticks a second.
     speed_limit: i32,
+    /// What its torque limit register was told last.
+    torque_limit: Option<u16>,
     sightings: Sightings,
+}
+
+/// What a servo was told, to be compared with its registers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    calibration: Calibration,
+    torque_limit: Option<u16>,
 }
 
 const FULL_TORQUE_PERMILLE: f64 = 1000.0;
@@ -53,6 +62,7 @@ impl Servo {
             config: config.clone(),
             rating,
             speed_limit: speed.ceil() as i32,
+            torque_limit: None,
             report: ServoReport::default(),
             sightings: Sightings::default(),
         })
@@ -86,12 +96,22 @@ impl Servo {
         block.encode().ok()
     }
 
-    /// The torque limit register for a part (0..=1) of the configured limit.
-    pub(super) fn torque_limit(&self, part: f64) -> [u8; 2] {
-        let permille =
-            (FULL_TORQUE_PERMILLE * self.config.torque_limit * part).clamp(0.0, FULL_TORQUE_PERMILLE);
+    /// The torque limit register for a part (0..=1) of the configured limit, and an effort (N m) that is not to be
+    /// exceeded; infinite for none.
+    pub(super) fn limit_torque(&mut self, part: f64, effort: f64) -> [u8; 2] {
+        let configured = self.config.torque_limit * part;
+        // Where nobody says what effort the whole duty cycle is, no effort can be kept.
+        let of_effort = if 0.0 < self.rating.max_effort { effort / self.rating.max_effort } else { 1.0 };
+        let permille = (FULL_TORQUE_PERMILLE * configured.min(of_effort)).clamp(0.0, FULL_TORQUE_PERMILLE);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 1000")]
-        (permille.round() as u16).to_le_bytes()
+        let permille = permille.round() as u16;
+        self.torque_limit = Some(permille);
+        permille.to_le_bytes()
+    }
+
+    /// What it was told.
+    pub(super) fn told(&self) -> Told {
+        Told { calibration: self.config.calibration, torque_limit: self.torque_limit }
     }
 
     fn reported(&self, telemetry: Telemetry, stamp: Time) -> ServoReport {
@@ -111,9 +131,18 @@ impl Servo {
     }
 }
 
-/// What the registers from [`TORQUE_ENABLE`] on say.
-pub(super) fn standing_of(calibration: Calibration, data: &[u8]) -> Standing {
-    let at = usize::from(GOAL_POSITION.address - TORQUE_ENABLE.address);
-    let goal = Ticks(GOAL_POSITION.decode_raw(u16::from_le_bytes([data[at], data[at + 1]])));
-    Standing { torque: data[0] == 1, goal: calibration.to_radians(goal).0 }
+impl Told {
+    /// How the servo stands by its registers from [`TORQUE_ENABLE`] on.
+    pub(super) fn compare(self, data: &[u8]) -> Standing {
+        let word = |address: u8| {
+            let at = usize::from(address - TORQUE_ENABLE.address);
+            u16::from_le_bytes([data[at], data[at + 1]])
+        };
+        let goal = Ticks(GOAL_POSITION.decode_raw(word(GOAL_POSITION.address)));
+        Standing {
+            torque: data[0] == 1,
+            goal: self.calibration.to_radians(goal).0,
+            limit_strays: self.torque_limit.is_some_and(|told| told != word(TORQUE_LIMIT.address)),
+        }
+    }
 }

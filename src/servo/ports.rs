@@ -10,7 +10,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::snapshot::Snapshot;
 use crate::control::arm::{ArmRequest, ReferenceSource};
-use crate::control::follower::{Finished, Follower, Request};
+use crate::control::ensemble::{Ensemble, MemberEvent, MemberRequest};
 use crate::control::safety::Transition;
 use crate::control::stream::{CommandStream, JointCommand};
 
@@ -23,8 +23,8 @@ pub enum ArmEvent {
     Refused(ArmRequest, &'static str),
     /// The bus is in trouble, in words.
     Trouble(String),
-    /// A goal ended.
-    Finished(Finished),
+    /// A controller has something to say.
+    Controller(usize, MemberEvent),
 }
 
 /// Where the control thread gets its references from, and what of it others may see.
@@ -42,41 +42,38 @@ pub trait Commander: Send {
     fn describe(&self, snapshot: &mut Snapshot);
 }
 
-/// References from trajectories, executed in the control thread itself.
-pub struct TrajectoryCommander {
-    follower: Follower,
-    requests: Consumer<Request>,
+/// References from controllers in the control thread itself.
+pub struct EnsembleCommander {
+    ensemble: Ensemble,
+    requests: Consumer<(usize, MemberRequest)>,
 }
 
-impl TrajectoryCommander {
-    /// A follower whose requests come through the queue that is returned with it.
-    pub fn new(follower: Follower) -> (Self, Producer<Request>) {
+impl EnsembleCommander {
+    /// Controllers whose requests come through the queue that is returned with it.
+    pub fn new(ensemble: Ensemble) -> (Self, Producer<(usize, MemberRequest)>) {
         let (producer, requests) = RingBuffer::new(REQUESTS);
-        (Self { follower, requests }, producer)
+        (Self { ensemble, requests }, producer)
     }
 }
 
-impl Commander for TrajectoryCommander {
+impl Commander for EnsembleCommander {
     fn source(&mut self) -> &mut dyn ReferenceSource {
-        &mut self.follower
+        &mut self.ensemble
     }
 
     fn take_requests(&mut self) {
-        while self.follower.has_room() {
-            let Ok(request) = self.requests.pop() else { return };
-            self.follower.request(request);
+        while self.ensemble.has_room() {
+            let Ok((member, request)) = self.requests.pop() else { return };
+            self.ensemble.request(member, request);
         }
     }
 
     fn next_event(&mut self) -> Option<ArmEvent> {
-        self.follower.pop_finished().map(ArmEvent::Finished)
+        self.ensemble.pop_event().map(|(member, event)| ArmEvent::Controller(member, event))
     }
 
     fn describe(&self, snapshot: &mut Snapshot) {
-        snapshot.goal = self.follower.current();
-        for (joint, desired) in snapshot.joints_mut().iter_mut().zip(self.follower.desired()) {
-            joint.desired = *desired;
-        }
+        snapshot.describe(&self.ensemble);
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::bus::BusCounters;
 use crate::config::arm::MAX_JOINTS;
-use crate::control::follower::GoalId;
+use crate::control::arm::MeasuredJoint;
+use crate::control::ensemble::{Ensemble, MAX_CONTROLLERS, MemberView};
 use crate::control::safety::State;
 use crate::protocol::feetech::alarms::Alarms;
 use crate::trajectory::spline::JointState;
@@ -33,6 +34,25 @@ pub struct ServoReport {
     pub load: f64,
     /// What the servo complains of.
     pub alarms: Alarms,
+}
+
+impl From<&ServoReport> for MeasuredJoint {
+    fn from(servo: &ServoReport) -> Self {
+        Self {
+            stamp: servo.stamp,
+            fresh: servo.fresh,
+            position: servo.position,
+            velocity: servo.velocity,
+            effort: servo.effort,
+        }
+    }
+}
+
+impl From<MeasuredJoint> for ServoReport {
+    fn from(measured: MeasuredJoint) -> Self {
+        let MeasuredJoint { stamp, fresh, position, velocity, effort } = measured;
+        Self { stamp, fresh, position, velocity, effort, ..Self::default() }
+    }
 }
 
 /// One joint in one cycle.
@@ -73,8 +93,8 @@ pub struct Snapshot {
     pub state: State,
     /// Whether a servo may hold torque.
     pub torque: bool,
-    /// The goal under way.
-    pub goal: Option<GoalId>,
+    /// The controllers, in their order.
+    pub members: [MemberView; MAX_CONTROLLERS],
     /// Snapshots that nobody took in time.
     pub dropped: u64,
     joint_count: usize,
@@ -95,7 +115,7 @@ impl Snapshot {
             bus: BusCounters::default(),
             state: State::Disconnected,
             torque: false,
-            goal: None,
+            members: [MemberView::default(); MAX_CONTROLLERS],
             dropped: 0,
             joint_count: joint_count.min(MAX_JOINTS),
             joints: [JointSnapshot::default(); MAX_JOINTS],
@@ -105,6 +125,14 @@ impl Snapshot {
     /// The joints, in the arm's order.
     pub fn joints(&self) -> &[JointSnapshot] {
         &self.joints[..self.joint_count]
+    }
+
+    /// Takes what may be seen of an arm's controllers.
+    pub fn describe(&mut self, ensemble: &Ensemble) {
+        for (view, seen) in self.members.iter_mut().zip(ensemble.views()) {
+            *view = seen;
+        }
+        ensemble.desired(|joint, state| self.joints[joint].desired = state);
     }
 
     /// The joints, in the arm's order, to be filled in.

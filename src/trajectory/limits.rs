@@ -65,6 +65,23 @@ impl JointLimits {
         Ok(Self { lower, upper, max_velocity, max_acceleration, max_jerk })
     }
 
+    /// Limits of a quantity without ends that may change so fast (1/s), and change its change so fast (1/s²).
+    pub fn of_rates(max_velocity: f64, max_acceleration: f64) -> Self {
+        Self {
+            lower: f64::NEG_INFINITY,
+            upper: f64::INFINITY,
+            max_velocity: max_velocity.clamp(f64::MIN_POSITIVE, f64::MAX),
+            max_acceleration: max_acceleration.max(f64::MIN_POSITIVE),
+            max_jerk: f64::INFINITY,
+        }
+    }
+
+    /// The same with another acceleration (rad/s² or m/s², positive), where that is less.
+    #[must_use]
+    pub fn with_max_acceleration(self, max_acceleration: f64) -> Self {
+        Self { max_acceleration: self.max_acceleration.min(max_acceleration), ..self }
+    }
+
     /// Lower end of the travel (rad or m).
     pub fn lower(&self) -> f64 {
         self.lower
@@ -88,6 +105,23 @@ impl JointLimits {
     /// Greatest jerk (rad/s³ or m/s³); infinity where none is set.
     pub fn max_jerk(&self) -> f64 {
         self.max_jerk
+    }
+
+    /// How far a joint that moves at `velocity`, without acceleration, goes until it can be at rest (rad or m).
+    pub fn stopping_distance(&self, velocity: f64) -> f64 {
+        velocity.abs() * self.stopping_secs(velocity) / 2.0
+    }
+
+    /// How long such a joint takes to come to rest (s).
+    pub fn stopping_secs(&self, velocity: f64) -> f64 {
+        let (speed, acceleration, jerk) = (velocity.abs(), self.max_acceleration, self.max_jerk);
+        if acceleration.is_infinite() {
+            0.0
+        } else if acceleration * acceleration <= speed * jerk {
+            speed / acceleration + acceleration / jerk
+        } else {
+            2.0 * (speed / jerk).sqrt()
+        }
     }
 
     /// Whether the joint turns for ever, as a `continuous` joint of a URDF does.

@@ -1,8 +1,15 @@
-//! The motion between waypoints: per segment a line, a cubic or a quintic, by what both ends carry.
+//! The motion between waypoints: per segment a rounded line, a cubic or a quintic, by what both ends carry, or a
+//! step where nothing is to be interpolated.
 //!
-//! Formulas: Hermite interpolation of position, velocity and acceleration at both ends, as in
-//! `joint_trajectory_controller` (`src/trajectory.cpp`). Sampling allocates nothing.
+//! Sampling, joining and turning a column allocate nothing, and the time of a sample is found by bisection. Knows
+//! what joints may do only to round lines and to tell which joints turn for ever.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+use std::f64::consts::TAU;
+
+use super::limits::JointLimits;
+use super::piece::Piece;
+use super::rounding::{Line, passing_velocity};
 
 /// Position, velocity and acceleration of one joint (rad or m, and a second, and a second squared).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,11 +27,17 @@ impl JointState {
     pub fn at_rest(position: f64) -> Self {
         Self { position, ..Self::default() }
     }
+
+    fn is_at_rest(self) -> bool {
+        self.velocity == 0.0 && self.acceleration == 0.0
+    }
 }
 
 /// How smoothly a waypoint can be passed, by the fields it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Degree {
+    /// Not at all: the motion jumps, as `interpolation_method: none` wants it.
+    Step,
     /// Positions only.
     Linear,
     /// Positions and velocities.
@@ -44,238 +57,294 @@ pub struct Waypoint {
     pub states: Vec<JointState>,
 }
 
-/// A piecewise polynomial motion of several joints, one column each.
+/// A piecewise motion of several joints, one column each.
 ///
 /// Segment `i` ends at waypoint `i`. The first one starts from wherever the arm is at the time, which
 /// [`Spline::begin`] says; sampled before that, it stays at the first waypoint.
+///
+/// Between positions alone the motion is a line, rounded as fast as the limits allow: a waypoint on the way is
+/// passed at its time with the mean of the slopes before and after, or at rest where the motion turns round. With
+/// [`Degree::Step`], it stays where it was until the first waypoint's time, and from each waypoint's time on it is
+/// at the *next* waypoint, as `joint_trajectory_controller` does; of several, the first is never taken.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Spline {
-    columns: usize,
-    waypoints: Vec<Waypoint>,
+    limits: Vec<JointLimits>,
     segments: Vec<Segment>,
-    /// Coefficients of every segment's columns, in order of the segments.
-    coefficients: Vec<[f64; 6]>,
+    /// Every waypoint's columns, in order of the waypoints.
+    states: Vec<JointState>,
+    /// Every segment's columns, in order of the segments.
+    pieces: Vec<Piece>,
+    /// How far each column is turned (rad), a multiple of a whole turn.
+    turns: Vec<f64>,
     /// The segment sampled last; time mostly goes forward.
     cursor: usize,
+    /// The segment that leads in from where the arm was.
+    lead: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Segment {
     start: f64,
     end: f64,
+    /// Of the waypoint at the end.
+    degree: Degree,
+}
+
+/// A waypoint as the motion passes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Passing<'a> {
+    /// Seconds from the start.
+    pub time: f64,
+    /// Which fields were given.
+    pub degree: Degree,
+    spline: &'a Spline,
+    index: usize,
+}
+
+impl Passing<'_> {
+    /// The state of a column there; of positions alone, with the velocity that the waypoint is passed at.
+    pub fn state(&self, column: usize) -> JointState {
+        self.spline.turned(column, self.spline.state(self.index, column))
+    }
 }
 
 impl Spline {
-    /// A motion through `waypoints` (at least one, times strictly increasing, `columns` states each).
-    pub fn new(columns: usize, waypoints: Vec<Waypoint>) -> Self {
-        let count = waypoints.len();
-        let mut spline = Self {
-            columns,
-            waypoints,
-            segments: Vec::with_capacity(count),
-            coefficients: vec![[0.0; 6]; count * columns],
-            cursor: 0,
+    /// A motion through `waypoints` (at least one, times strictly increasing, a state for each of `limits`).
+    ///
+    /// `start` says where each column is likely to start, so that a first waypoint of positions alone is passed on
+    /// the way; it is empty where that is not known, and then the waypoint is passed at rest.
+    pub fn new(waypoints: &[Waypoint], limits: &[JointLimits], start: &[JointState]) -> Self {
+        let columns = limits.len();
+        let segment = |(index, waypoint): (usize, &Waypoint)| Segment {
+            start: waypoints[index.saturating_sub(1)].time,
+            end: waypoint.time,
+            degree: waypoint.degree,
         };
-        for index in 0..count {
-            let from = index.saturating_sub(1);
-            let (start, end) = (spline.waypoints[from].time, spline.waypoints[index].time);
-            spline.segments.push(Segment { start, end });
-            let degree = spline.waypoints[from].degree.min(spline.waypoints[index].degree);
+        let mut spline = Self {
+            limits: limits.to_vec(),
+            segments: waypoints.iter().enumerate().map(segment).collect(),
+            states: waypoints.iter().flat_map(|waypoint| waypoint.states.iter().copied()).collect(),
+            pieces: Vec::with_capacity(waypoints.len() * columns),
+            turns: vec![0.0; columns],
+            cursor: 0,
+            lead: None,
+        };
+        spline.set_passing_velocities(start);
+        spline.pieces.extend(spline.states[..columns].iter().map(|state| Piece::rest(state.position)));
+        for index in 1..waypoints.len() {
+            let degree = spline.segments[index - 1].degree.min(spline.segments[index].degree);
             for column in 0..columns {
-                let state = spline.waypoints[from].states[column];
-                spline.set_segment(index, column, state, degree);
+                let piece = spline.piece(index, column, spline.state(index - 1, column), degree);
+                spline.pieces.push(piece);
             }
         }
         spline
     }
 
+    /// How many joints move.
+    pub fn columns(&self) -> usize {
+        self.limits.len()
+    }
+
+    /// How many waypoints there are; at least one.
+    pub fn waypoint_count(&self) -> usize {
+        self.segments.len()
+    }
+
     /// Seconds from the start to the last waypoint.
     pub fn duration(&self) -> f64 {
-        self.waypoints.last().map_or(0.0, |waypoint| waypoint.time)
+        self.segments.last().map_or(0.0, |segment| segment.end)
     }
 
     /// Where a column ends.
     pub fn end(&self, column: usize) -> JointState {
-        self.waypoints.last().map_or_else(JointState::default, |waypoint| waypoint.states[column])
+        self.turned(column, self.state(self.segments.len() - 1, column))
+    }
+
+    /// The first waypoint after `time`, if there is one.
+    pub fn next_waypoint(&self, time: f64) -> Option<usize> {
+        let index = self.segments.partition_point(|segment| segment.end <= time);
+        (index < self.segments.len()).then_some(index)
+    }
+
+    /// The waypoint `index`, which must be there.
+    pub fn waypoint(&self, index: usize) -> Passing<'_> {
+        let Segment { end: time, degree, .. } = self.segments[index];
+        Passing { time, degree, spline: self, index }
+    }
+
+    /// Turns a column as a whole, by so many radians, which make whole turns; replaces what it was turned before.
+    pub fn shift(&mut self, column: usize, offset: f64) {
+        self.turns[column] = offset;
+    }
+
+    /// Turns every joint that turns for ever so that the waypoint after `time` is nearest to where it is.
+    pub fn unwind(&mut self, time: f64, state_of: impl Fn(usize) -> JointState) {
+        let index = self.next_waypoint(time).unwrap_or(self.segments.len() - 1);
+        for column in 0..self.columns() {
+            if self.limits[column].is_continuous() {
+                let position = self.state(index, column).position;
+                self.shift(column, nearest_turn(position, state_of(column).position));
+            }
+        }
     }
 
     /// Joins the motion at `time`, coming from `state_of(column)`: the segment under way is bent to start there.
     ///
-    /// A first waypoint at time 0 is where the motion starts, so nothing is bent for it.
+    /// Joints that turn for ever go the short way. A joint in motion is led by a quintic: to a waypoint without
+    /// accelerations it comes with the acceleration that the next segment begins with, so that nothing jumps. A
+    /// joint at rest is led by what the waypoint carries. A line begins with the velocity, not the acceleration.
     pub fn begin(&mut self, time: f64, state_of: impl Fn(usize) -> JointState) {
-        let Some(index) = self.segments.iter().position(|segment| time < segment.end) else { return };
+        self.unwind(time, &state_of);
+        self.lead = self.next_waypoint(time);
+        let Some(index) = self.lead else { return };
         self.cursor = index;
         self.segments[index].start = time;
-        let degree = self.waypoints[index].degree;
-        for column in 0..self.columns {
-            self.set_segment(index, column, state_of(column), degree);
+        for column in 0..self.columns() {
+            let mut from = state_of(column);
+            from.position -= self.turns[column];
+            let slot = index * self.columns() + column;
+            self.pieces[slot] = self.lead_in(index, column, from);
         }
     }
 
     /// The state of every column at `time`, given to `put(column, state)`; before and after, it rests at the ends.
     pub fn sample(&mut self, time: f64, mut put: impl FnMut(usize, JointState)) {
-        let last = self.segments.len() - 1;
-        if time < self.segments[self.cursor].start {
-            self.cursor = 0;
-        }
-        while self.cursor < last && self.segments[self.cursor].end <= time {
-            self.cursor += 1;
-        }
-        let segment = self.segments[self.cursor];
-        if segment.end <= time {
-            (0..self.columns).for_each(|column| put(column, JointState::at_rest(self.end(column).position)));
+        let Some(index) = self.segment_at(time) else {
+            (0..self.columns())
+                .for_each(|column| put(column, JointState::at_rest(self.end(column).position)));
             return;
-        }
-        let elapsed = (time - segment.start).max(0.0);
-        for column in 0..self.columns {
-            put(column, evaluate(&self.coefficients[self.cursor * self.columns + column], elapsed));
+        };
+        self.cursor = index;
+        let Segment { start, end, .. } = self.segments[index];
+        let elapsed = (time - start).max(0.0);
+        let pieces = &self.pieces[index * self.columns()..][..self.columns()];
+        for (column, piece) in pieces.iter().enumerate() {
+            put(column, self.turned(column, piece.sample(elapsed, end - start)));
         }
     }
 
-    fn set_segment(&mut self, index: usize, column: usize, from: JointState, degree: Degree) {
+    /// Which segments there are: index, start and end (s), and the motion of each column.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (usize, f64, f64, &[Piece])> {
+        let chunks = self.pieces.chunks(self.columns().max(1));
+        let segments = self.segments.iter().enumerate();
+        segments.zip(chunks).map(|((index, segment), pieces)| (index, segment.start, segment.end, pieces))
+    }
+
+    /// The segment that leads in, if the motion has begun.
+    pub(super) fn lead(&self) -> Option<usize> {
+        self.lead
+    }
+
+    /// Which fields the waypoint `index` was given.
+    pub(super) fn degree(&self, index: usize) -> Degree {
+        self.segments[index].degree
+    }
+
+    /// What each column may do.
+    pub(super) fn limits(&self) -> &[JointLimits] {
+        &self.limits
+    }
+
+    /// The bytes of memory that the motion takes.
+    pub fn size_bytes(&self) -> usize {
+        size_of_val(&*self.limits)
+            + size_of_val(&*self.segments)
+            + size_of_val(&*self.states)
+            + size_of_val(&*self.pieces)
+            + size_of_val(&*self.turns)
+            + size_of::<Self>()
+    }
+
+    fn state(&self, index: usize, column: usize) -> JointState {
+        self.states[index * self.columns() + column]
+    }
+
+    fn turned(&self, column: usize, state: JointState) -> JointState {
+        JointState { position: state.position + self.turns[column], ..state }
+    }
+
+    /// The segment under way at `time`: mostly the one before or the one after that.
+    fn segment_at(&self, time: f64) -> Option<usize> {
+        let is_at = |index: usize| {
+            let begun = index == 0 || self.segments[index - 1].end <= time;
+            begun && self.segments.get(index).is_some_and(|segment| time < segment.end)
+        };
+        [self.cursor, self.cursor + 1]
+            .into_iter()
+            .find(|&index| is_at(index))
+            .or_else(|| self.next_waypoint(time))
+    }
+
+    fn set_passing_velocities(&mut self, start: &[JointState]) {
+        let last = self.segments.len() - 1;
+        for index in 0..=last {
+            if self.segments[index].degree != Degree::Linear {
+                continue;
+            }
+            for column in 0..self.columns() {
+                let velocity = match index {
+                    _ if index == last => 0.0,
+                    0 => start.get(column).map_or(0.0, |&start| self.first_velocity(column, start)),
+                    _ => passing_velocity(self.slope(index, column), self.slope(index + 1, column)),
+                };
+                let slot = index * self.columns() + column;
+                self.states[slot].velocity = velocity;
+            }
+        }
+    }
+
+    /// As at any waypoint, but not faster than the line that follows: where the arm will start is only expected.
+    fn first_velocity(&self, column: usize, start: JointState) -> f64 {
+        let mut distance = self.state(0, column).position - start.position;
+        if self.limits[column].is_continuous() {
+            distance += nearest_turn(distance, 0.0);
+        }
+        let (time, after) = (self.segments[0].end, self.slope(1, column));
+        let before = if 0.0 < time { distance / time } else { 0.0 };
+        passing_velocity(before, after).clamp(-after.abs(), after.abs())
+    }
+
+    fn slope(&self, index: usize, column: usize) -> f64 {
+        let distance = self.state(index, column).position - self.state(index - 1, column).position;
+        distance / (self.segments[index].end - self.segments[index - 1].end)
+    }
+
+    fn piece(&self, index: usize, column: usize, from: JointState, degree: Degree) -> Piece {
+        let to = self.state(index, column);
         let span = self.segments[index].end - self.segments[index].start;
-        let to = self.waypoints[index].states[column];
-        self.coefficients[index * self.columns + column] = polynomial(from, to, span, degree);
-    }
-}
-
-/// The polynomial that leads `from` one state `to` another in `span` seconds.
-fn polynomial(from: JointState, to: JointState, span: f64, degree: Degree) -> [f64; 6] {
-    if span <= 0.0 {
-        return [to.position, 0.0, 0.0, 0.0, 0.0, 0.0];
-    }
-    let distance = to.position - from.position;
-    let (v0, v1) = (from.velocity * span, to.velocity * span);
-    let (a0, a1) = (from.acceleration * span * span, to.acceleration * span * span);
-    // In units of the span; scaled back below.
-    let unit = match degree {
-        Degree::Linear => [from.position, distance, 0.0, 0.0, 0.0, 0.0],
-        Degree::Cubic => {
-            [from.position, v0, 3.0 * distance - 2.0 * v0 - v1, v0 + v1 - 2.0 * distance, 0.0, 0.0]
+        match degree {
+            Degree::Step => Piece::rest(to.position),
+            _ if span <= 0.0 => Piece::rest(to.position),
+            Degree::Linear => Piece::Line(Line::new(from, to, span, &self.limits[column])),
+            Degree::Cubic => Piece::cubic(from, to, span),
+            Degree::Quintic => Piece::quintic(from, to, span),
         }
-        Degree::Quintic => [
-            from.position,
-            v0,
-            a0 / 2.0,
-            10.0 * distance - 6.0 * v0 - 4.0 * v1 - 1.5 * a0 + 0.5 * a1,
-            -15.0 * distance + 8.0 * v0 + 7.0 * v1 + 1.5 * a0 - a1,
-            6.0 * distance - 3.0 * (v0 + v1) + 0.5 * (a1 - a0),
-        ],
-    };
-    let mut scale = 1.0;
-    unit.map(|coefficient| {
-        let scaled = coefficient * scale;
-        scale /= span;
-        scaled
-    })
+    }
+
+    fn lead_in(&self, index: usize, column: usize, from: JointState) -> Piece {
+        match self.segments[index].degree {
+            Degree::Step if index == 0 => Piece::rest(from.position),
+            Degree::Cubic if !from.is_at_rest() => {
+                let after = self.pieces.get((index + 1) * self.columns() + column);
+                let acceleration = after.map_or(0.0, |piece| piece.sample(0.0, 1.0).acceleration);
+                let to = JointState { acceleration, ..self.state(index, column) };
+                let span = self.segments[index].end - self.segments[index].start;
+                Piece::quintic(from, to, span)
+            }
+            degree => self.piece(index, column, from, degree),
+        }
+    }
 }
 
-fn evaluate(c: &[f64; 6], t: f64) -> JointState {
-    JointState {
-        position: ((((c[5] * t + c[4]) * t + c[3]) * t + c[2]) * t + c[1]) * t + c[0],
-        velocity: (((5.0 * c[5] * t + 4.0 * c[4]) * t + 3.0 * c[3]) * t + 2.0 * c[2]) * t + c[1],
-        acceleration: ((20.0 * c[5] * t + 12.0 * c[4]) * t + 6.0 * c[3]) * t + 2.0 * c[2],
-    }
+/// The whole turns (rad) that bring `position` nearest to `present`; none where both ways are as long.
+pub(super) fn nearest_turn(position: f64, present: f64) -> f64 {
+    /// Half a turn, give or take rounding, is no reason to turn.
+    const SLACK: f64 = 1e-9;
+    let turns = (position - present) / TAU;
+    -TAU * (turns.abs() - 0.5 - SLACK).ceil().max(0.0).copysign(turns)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(position: f64, velocity: f64, acceleration: f64) -> JointState {
-        JointState { position, velocity, acceleration }
-    }
-
-    fn spline(degree: Degree, states: &[(f64, JointState)]) -> Spline {
-        let waypoint = |&(time, state)| Waypoint { time, degree, states: vec![state] };
-        Spline::new(1, states.iter().map(waypoint).collect())
-    }
-
-    fn sample(spline: &mut Spline, time: f64) -> JointState {
-        let mut sampled = JointState::default();
-        spline.sample(time, |_, state| sampled = state);
-        sampled
-    }
-
-    fn assert_close(actual: JointState, expected: JointState) {
-        let same = |a: f64, b: f64| (a - b).abs() < 1e-9;
-        assert!(
-            same(actual.position, expected.position)
-                && same(actual.velocity, expected.velocity)
-                && same(actual.acceleration, expected.acceleration),
-            "{actual:?} is not {expected:?}"
-        );
-    }
-
-    #[test]
-    fn positions_alone_are_joined_by_lines() {
-        let mut spline = spline(Degree::Linear, &[(1.0, state(2.0, 0.0, 0.0)), (3.0, state(4.0, 0.0, 0.0))]);
-        spline.begin(0.0, |_| JointState::at_rest(0.0));
-        assert_close(sample(&mut spline, 0.5), state(1.0, 2.0, 0.0));
-        assert_close(sample(&mut spline, 2.0), state(3.0, 1.0, 0.0));
-    }
-
-    #[test]
-    fn cubics_pass_positions_and_velocities_quintics_accelerations_too() {
-        let (a, b) = (state(0.2, -0.5, 1.0), state(1.0, 0.7, -2.0));
-        for (degree, derivatives) in [(Degree::Cubic, 2), (Degree::Quintic, 3)] {
-            let mut spline = spline(degree, &[(2.0, b), (3.5, a)]);
-            spline.begin(0.5, |_| a);
-            for (time, expected) in [(0.5, a), (2.0 - 1e-12, b), (2.0, b)] {
-                let at = sample(&mut spline, time);
-                assert!((at.position - expected.position).abs() < 1e-9);
-                assert!((at.velocity - expected.velocity).abs() < 1e-9);
-                assert!(derivatives == 2 || (at.acceleration - expected.acceleration).abs() < 1e-8);
-            }
-        }
-    }
-
-    #[test]
-    fn velocity_is_the_derivative_of_position_in_every_segment() {
-        let points = [(1.0, state(0.5, 0.3, 0.1)), (1.7, state(-0.5, 0.0, 0.4)), (4.0, state(0.1, 0.0, 0.0))];
-        for degree in [Degree::Linear, Degree::Cubic, Degree::Quintic] {
-            let mut spline = spline(degree, &points);
-            spline.begin(0.0, |_| state(0.1, 0.2, 0.3));
-            for step in 1..39 {
-                let (time, h) = (f64::from(step) * 0.1 + 0.03, 1e-6);
-                let slope = (sample(&mut spline, time + h).position - sample(&mut spline, time - h).position)
-                    / (2.0 * h);
-                assert!((slope - sample(&mut spline, time).velocity).abs() < 1e-6);
-            }
-        }
-    }
-
-    #[test]
-    fn the_last_segment_is_sampled_to_its_end() {
-        let mut spline = spline(Degree::Linear, &[(1.0, state(1.0, 0.0, 0.0)), (2.0, state(2.0, 0.0, 0.0))]);
-        spline.begin(0.0, |_| JointState::default());
-        assert_close(sample(&mut spline, 1.999), state(1.999, 1.0, 0.0));
-        assert_close(sample(&mut spline, 2.0), JointState::at_rest(2.0));
-        assert_close(sample(&mut spline, 9.0), JointState::at_rest(2.0));
-    }
-
-    #[test]
-    fn a_motion_joined_late_goes_on_from_where_the_arm_is() {
-        let points = [(1.0, state(1.0, 0.0, 0.0)), (2.0, state(2.0, 0.0, 0.0)), (3.0, state(3.0, 0.0, 0.0))];
-        let mut spline = spline(Degree::Linear, &points);
-        spline.begin(1.5, |_| JointState::at_rest(0.0));
-        assert_close(sample(&mut spline, 1.5), state(0.0, 4.0, 0.0));
-        assert_close(sample(&mut spline, 1.75), state(1.0, 4.0, 0.0));
-        assert_close(sample(&mut spline, 2.5), state(2.5, 1.0, 0.0));
-    }
-
-    #[test]
-    fn a_first_waypoint_at_time_zero_is_the_start() {
-        let mut spline = spline(Degree::Cubic, &[(0.0, state(1.0, 0.0, 0.0)), (1.0, state(2.0, 0.0, 0.0))]);
-        spline.begin(0.0, |_| state(1.0, 0.0, 0.0));
-        assert_close(sample(&mut spline, 0.5), state(1.5, 1.5, 0.0));
-    }
-
-    #[test]
-    fn time_may_go_back() {
-        let mut spline = spline(Degree::Linear, &[(1.0, state(1.0, 0.0, 0.0)), (2.0, state(3.0, 0.0, 0.0))]);
-        spline.begin(0.0, |_| JointState::default());
-        assert_eq!(sample(&mut spline, 1.5).position, 2.0);
-        assert_eq!(sample(&mut spline, 0.5).position, 0.5);
-    }
-}
+#[path = "spline_tests.rs"]
+mod tests;

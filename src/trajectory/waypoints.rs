@@ -1,9 +1,23 @@
-//! A trajectory as a client sends it, and what must hold before anything moves.
+//! A trajectory as a client sends it, and the motion that is made of it.
+//!
+//! ```text
+//! Waypoints ─checked─▶ positions integrated ─▶ timed ─▶ smoothed ─▶ Spline ─held against the limits─▶ Trajectory
+//! ```
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
+use std::borrow::Cow;
+
+use super::checks::check_times;
+use super::feasibility::Quantity;
 use super::limits::JointLimits;
+use super::planning::Columns;
 use super::refusal::Refusal;
 use super::spline::{Degree, JointState, Spline, Waypoint};
+use super::{integration, upsampling};
+pub use crate::config::controller::{Interpolation, LimitsPolicy};
+
+/// The most points that a trajectory may have.
+pub const MAX_POINTS: usize = 100_000;
 
 /// A trajectory as it comes: any length of any list, any number in it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +43,40 @@ pub struct Point {
     pub effort: Vec<f64>,
 }
 
+impl Point {
+    /// Seconds of a duration as ROS gives it, for the point #`point`.
+    ///
+    /// # Errors
+    /// Where the nanoseconds make a second or more.
+    pub fn seconds(point: usize, sec: i32, nanosec: u32) -> Result<f64, Refusal> {
+        if 1_000_000_000 <= nanosec {
+            return Err(Refusal::Nanoseconds { point, nanosec });
+        }
+        Ok(f64::from(sec) + f64::from(nanosec) * 1e-9)
+    }
+
+    fn is_positions_only(&self) -> bool {
+        !self.positions.is_empty() && self.velocities.is_empty() && self.accelerations.is_empty()
+    }
+
+    fn waypoint(&self, interpolates: bool) -> Waypoint {
+        let degree = match (self.velocities.is_empty(), self.accelerations.is_empty()) {
+            _ if !interpolates => Degree::Step,
+            (true, _) => Degree::Linear,
+            (false, true) => Degree::Cubic,
+            (false, false) => Degree::Quintic,
+        };
+        let value = |list: &[f64], column: usize| list.get(column).copied().unwrap_or(0.0);
+        let state = |(column, &position): (usize, &f64)| JointState {
+            position,
+            velocity: value(&self.velocities, column),
+            acceleration: value(&self.accelerations, column),
+        };
+        let states = self.positions.iter().enumerate().map(state).collect();
+        Waypoint { time: self.time_from_start, degree, states }
+    }
+}
+
 /// What a trajectory is held against.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules<'a> {
@@ -36,10 +84,76 @@ pub struct Rules<'a> {
     pub joints: &'a [String],
     /// Their limits, in the same order.
     pub limits: &'a [JointLimits],
+    /// Where the reference is now, in the same order; empty where nobody knows where the trajectory will start.
+    pub start: &'a [JointState],
     /// Whether joints may be left out.
     pub allow_partial: bool,
     /// Whether the last point may be in motion.
     pub allow_moving_end: bool,
+    /// Whether positions may be left out and are integrated.
+    pub allow_integration: bool,
+    /// What lies between the points.
+    pub interpolation: Interpolation,
+    /// What happens where the limits are broken.
+    pub policy: LimitsPolicy,
+    /// Makes a smooth motion of positions alone; the number is the rate (Hz) at which points follow that have no
+    /// times, or 0.
+    pub upsampling: Option<f64>,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules for an arm that nobody has configured: as `joint_trajectory_controller` has them.
+    pub fn new(joints: &'a [String], limits: &'a [JointLimits]) -> Self {
+        Self {
+            joints,
+            limits,
+            start: &[],
+            allow_partial: false,
+            allow_moving_end: false,
+            allow_integration: false,
+            interpolation: Interpolation::Splines,
+            policy: LimitsPolicy::Shorten,
+            upsampling: None,
+        }
+    }
+}
+
+/// Where a trajectory has its times from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timing {
+    /// The client gave them, or a rate.
+    Given,
+    /// It has positions alone; so it is as fast as the limits allow, from wherever it starts.
+    Optimal,
+}
+
+/// That a trajectory was slowed down, and what for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Slowed {
+    /// How many times longer everything takes.
+    pub factor: f64,
+    /// What was too much.
+    pub quantity: Quantity,
+    /// Which joint it was too much for (index into the arm's list).
+    pub joint: usize,
+    /// When that was (s), in the client's time.
+    pub time: f64,
+    /// How much it was.
+    pub value: f64,
+    /// How much it may be.
+    pub limit: f64,
+}
+
+impl Slowed {
+    /// What was done and why, in words; `joint` is the joint's name.
+    pub fn in_words(&self, joint: &str) -> String {
+        let Self { factor, time, value, limit, .. } = self;
+        let quantity = self.quantity.to_string().to_lowercase();
+        format!(
+            "it takes {factor:.3} times as long, because the {quantity} of joint {joint} would be {value:.4} after \
+             {time:.3} s; its limit is {limit:.4}"
+        )
+    }
 }
 
 /// A trajectory that can be executed: finite, within the travel, its time strictly increasing.
@@ -49,246 +163,62 @@ pub struct Trajectory {
     pub joints: Vec<usize>,
     /// The motion itself.
     pub spline: Spline,
+    /// Where its times are from.
+    pub timing: Timing,
+    /// Whether it was slowed down, and why.
+    pub slowed: Option<Slowed>,
+    /// How many times faster it could be played within the limits; 1 at least, and without end where it asks for
+    /// nothing that is limited.
+    pub fastest: f64,
 }
-
-/// Below this a last velocity counts as zero; `joint_trajectory_controller` uses the same number.
-const REST_VELOCITY: f64 = f32::EPSILON as f64;
 
 impl Waypoints {
     /// Makes a trajectory of the points.
     ///
     /// # Errors
-    /// The first thing that is wrong, with the joint, the point and the value.
+    /// The first thing that is wrong, with the joint, the point or the time, the value and the limit.
     pub fn validate(&self, rules: Rules<'_>) -> Result<Trajectory, Refusal> {
         if self.points.is_empty() {
             return Err(Refusal::NoPoints);
         }
-        let joints = self.joint_indices(rules)?;
-        for (index, point) in self.points.iter().enumerate() {
-            self.check_lists(index, point)?;
-            self.check_positions(index, point, &joints, rules.limits)?;
-        }
-        self.check_times()?;
+        let interpolates = rules.interpolation == Interpolation::Splines;
+        let integrates = rules.allow_integration && interpolates;
+        let joints = self.joint_indices(&rules)?;
+        self.check_points(integrates)?;
         if !rules.allow_moving_end {
             self.check_rest_at_end()?;
         }
-        let waypoints = self.points.iter().map(|point| waypoint(point, joints.len())).collect();
-        Ok(Trajectory { spline: Spline::new(joints.len(), waypoints), joints })
-    }
-
-    fn joint_indices(&self, rules: Rules<'_>) -> Result<Vec<usize>, Refusal> {
-        if self.joint_names.is_empty() {
-            return Err(Refusal::NoJoints);
+        let mut columns = Columns::of(&self.joint_names, joints, &rules);
+        let positions_only = interpolates && self.points.iter().all(Point::is_positions_only);
+        let timeless = self.points.iter().all(|point| point.time_from_start == 0.0);
+        let upsampling = rules.upsampling.filter(|_| positions_only);
+        let rate = upsampling.filter(|rate| timeless && 0.0 < *rate && rate.is_finite());
+        if positions_only && timeless && rate.is_none() {
+            self.check_positions(&self.points, &columns.limits)?;
+            columns.unwind_start(&self.points[0].positions);
+            return columns.plan_untimed(&self.points);
         }
-        let mut indices = Vec::with_capacity(self.joint_names.len());
-        for name in &self.joint_names {
-            let index = rules
-                .joints
-                .iter()
-                .position(|joint| joint == name)
-                .ok_or_else(|| Refusal::UnknownJoint { joint: name.clone(), known: rules.joints.to_vec() })?;
-            if indices.contains(&index) {
-                return Err(Refusal::RepeatedJoint(name.clone()));
+        let mut points = Cow::Borrowed(self.points.as_slice());
+        if let Some(rate) = rate {
+            upsampling::time(points.to_mut(), rate);
+        }
+        check_times(&points)?;
+        if let Some(first) = points.iter().position(|point| point.positions.is_empty()) {
+            if columns.start.is_empty() {
+                return Err(Refusal::NoStart(first));
             }
-            indices.push(index);
+            integration::integrate(points.to_mut(), &columns.start);
         }
-        if !rules.allow_partial && indices.len() < rules.joints.len() {
-            let missing =
-                rules.joints.iter().filter(|joint| !self.joint_names.contains(joint)).cloned().collect();
-            return Err(Refusal::MissingJoints { missing });
+        self.check_positions(&points, &columns.limits)?;
+        columns.unwind_start(&points[0].positions);
+        let mut waypoints: Vec<Waypoint> = points.iter().map(|point| point.waypoint(interpolates)).collect();
+        if upsampling.is_some() {
+            upsampling::smooth(&mut waypoints, &columns.start);
         }
-        Ok(indices)
+        columns.plan(&waypoints, rules.policy)
     }
-
-    fn check_lists(&self, index: usize, point: &Point) -> Result<(), Refusal> {
-        if point.positions.is_empty() {
-            return Err(Refusal::NoPositions(index));
-        }
-        if !point.effort.is_empty() {
-            return Err(Refusal::Effort(index));
-        }
-        let lists = [
-            ("positions", &point.positions),
-            ("velocities", &point.velocities),
-            ("accelerations", &point.accelerations),
-        ];
-        for (field, list) in lists {
-            if !list.is_empty() && list.len() != self.joint_names.len() {
-                let (expected, actual) = (self.joint_names.len(), list.len());
-                return Err(Refusal::Size { field, point: index, expected, actual });
-            }
-            if let Some(column) = list.iter().position(|value| !value.is_finite()) {
-                let joint = self.joint_names[column].clone();
-                return Err(Refusal::NotFinite { field, joint, point: index, value: list[column] });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_positions(
-        &self,
-        index: usize,
-        point: &Point,
-        joints: &[usize],
-        limits: &[JointLimits],
-    ) -> Result<(), Refusal> {
-        for (column, (&joint, &position)) in joints.iter().zip(&point.positions).enumerate() {
-            let limits = &limits[joint];
-            if !limits.contains(position) {
-                let joint = self.joint_names[column].clone();
-                let (lower, upper) = (limits.lower(), limits.upper());
-                return Err(Refusal::Limit { joint, point: index, position, lower, upper });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_times(&self) -> Result<(), Refusal> {
-        let first = self.points[0].time_from_start;
-        // Stated positively, so that NaN fails too.
-        let starts_in_time = 0.0 <= first;
-        if !starts_in_time {
-            return Err(Refusal::NegativeTime(first));
-        }
-        for (index, pair) in self.points.windows(2).enumerate() {
-            let (before, time) = (pair[0].time_from_start, pair[1].time_from_start);
-            let increases = before < time;
-            if !increases {
-                return Err(Refusal::Time { point: index + 1, before, time });
-            }
-        }
-        Ok(())
-    }
-
-    fn check_rest_at_end(&self) -> Result<(), Refusal> {
-        let Some(last) = self.points.last() else { return Ok(()) };
-        match last.velocities.iter().position(|velocity| REST_VELOCITY < velocity.abs()) {
-            None => Ok(()),
-            Some(column) => Err(Refusal::MovingEnd {
-                joint: self.joint_names[column].clone(),
-                velocity: last.velocities[column],
-            }),
-        }
-    }
-}
-
-fn waypoint(point: &Point, columns: usize) -> Waypoint {
-    let degree = match (point.velocities.is_empty(), point.accelerations.is_empty()) {
-        (true, _) => Degree::Linear,
-        (false, true) => Degree::Cubic,
-        (false, false) => Degree::Quintic,
-    };
-    let value = |list: &[f64], column: usize| list.get(column).copied().unwrap_or(0.0);
-    let state = |column| JointState {
-        position: point.positions[column],
-        velocity: value(&point.velocities, column),
-        acceleration: value(&point.accelerations, column),
-    };
-    Waypoint { time: point.time_from_start, degree, states: (0..columns).map(state).collect() }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::limits::RawLimits;
-    use super::super::refusal::RefusalKind;
-    use super::*;
-
-    fn names(names: &[&str]) -> Vec<String> {
-        names.iter().map(|&name| name.to_owned()).collect()
-    }
-
-    fn check(change: impl FnOnce(&mut Waypoints)) -> Result<Trajectory, Refusal> {
-        check_with(false, change)
-    }
-
-    fn check_with(allow_partial: bool, change: impl FnOnce(&mut Waypoints)) -> Result<Trajectory, Refusal> {
-        let limits = JointLimits::new(RawLimits {
-            lower: -2.0,
-            upper: 2.0,
-            max_velocity: 1.0,
-            max_acceleration: 1.0,
-            max_jerk: f64::INFINITY,
-        });
-        let point = |time_from_start, position| Point {
-            time_from_start,
-            positions: vec![position, -position],
-            velocities: vec![0.0; 2],
-            ..Point::default()
-        };
-        let mut waypoints =
-            Waypoints { joint_names: names(&["b", "a"]), points: vec![point(1.0, 0.5), point(2.0, 1.0)] };
-        change(&mut waypoints);
-        let joints = names(&["a", "b"]);
-        waypoints.validate(Rules {
-            joints: &joints,
-            limits: &[limits.unwrap(); 2],
-            allow_partial,
-            allow_moving_end: false,
-        })
-    }
-
-    #[test]
-    fn a_jumbled_order_of_joints_is_mapped() {
-        let trajectory = check(|_| ()).unwrap();
-        assert_eq!(trajectory.joints, [1, 0]);
-        assert_eq!(trajectory.spline.duration(), 2.0);
-    }
-
-    #[test]
-    fn joints_that_are_not_the_arms_are_refused_as_such() {
-        for names_given in [&["a", "c"][..], &["a", "a"], &[], &["a"]] {
-            let refusal = check(|w| {
-                w.joint_names = names(names_given);
-                for point in &mut w.points {
-                    point.positions.truncate(names_given.len());
-                    point.velocities.truncate(names_given.len());
-                }
-            })
-            .unwrap_err();
-            assert_eq!(refusal.kind(), RefusalKind::Joints, "{refusal}");
-        }
-    }
-
-    #[test]
-    fn a_joint_may_be_left_out_only_by_permission() {
-        let one_joint = |w: &mut Waypoints| {
-            w.joint_names.truncate(1);
-            for point in &mut w.points {
-                point.positions.truncate(1);
-                point.velocities.truncate(1);
-            }
-        };
-        let refusal = check(one_joint).unwrap_err().to_string();
-        assert!(refusal.contains("a missing"), "{refusal}");
-        assert_eq!(check_with(true, one_joint).unwrap().joints, [1]);
-    }
-
-    #[test]
-    fn numbers_that_cannot_be_executed_are_named() {
-        type Change = fn(&mut Waypoints);
-        let cases: [(Change, &str); 12] = [
-            (|w| w.points.clear(), "Empty trajectory received."),
-            (|w| w.points[1].positions[0] = f64::NAN, "positions of joint b at point #1 is NaN"),
-            (|w| w.points[0].velocities[1] = f64::INFINITY, "velocities of joint a at point #0 is inf"),
-            (
-                |w| w.points[0].accelerations = vec![0.0],
-                "joint_names size (2) and accelerations (1) at point #0",
-            ),
-            (
-                |w| w.points[1].positions[1] = 5.0,
-                "joint a at point #1 is 5.0000; its limits are -2.0000 to 2.0000",
-            ),
-            (|w| w.points[1].time_from_start = 1.0, "between points 0 and 1 is not strictly increasing"),
-            (|w| w.points[1].time_from_start = f64::NAN, "not strictly increasing"),
-            (|w| w.points[0].time_from_start = -0.5, "must not be negative"),
-            (|w| w.points[1].velocities[0] = 0.1, "Velocity of last trajectory point of joint b is not zero"),
-            (|w| w.points[0].positions.clear(), "Point #0 has no positions"),
-            (|w| w.points[0].effort = vec![1.0; 2], "effort"),
-            (|w| w.points[0].positions.push(0.0), "joint_names size (2) and positions (3)"),
-        ];
-        for (change, expected) in cases {
-            let refusal = check(change).unwrap_err().to_string();
-            assert!(refusal.contains(expected), "{refusal} does not say {expected}");
-        }
-    }
-}
+#[path = "waypoints_tests.rs"]
+mod tests;

@@ -1,4 +1,7 @@
 //! Whatever is asked of the arm, what is written to its servos stays within the joints' limits.
+//!
+//! Positions, velocities and accelerations are judged on what reaches the servos' registers. A third difference of
+//! those would be rounding only, so jerk is judged on the commands of the snapshots, before they are rounded.
 
 use proptest::prelude::*;
 use servo_arm::config::arm::MAX_JOINTS;
@@ -92,12 +95,13 @@ proptest! {
                     for _ in 0..cycles {
                         let mut positions = [f64::NAN; MAX_JOINTS];
                         positions[..JOINTS].copy_from_slice(&wanted);
-                        commands.push(JointCommand { received: clock::now(), positions, velocities: [f64::NAN; MAX_JOINTS] }).unwrap();
-                        arm.cycle();
+                        let (velocities, efforts) = ([f64::NAN; MAX_JOINTS], [f64::NAN; MAX_JOINTS]);
+                        commands.push(JointCommand { received: clock::now(), positions, velocities, efforts }).unwrap();
+                        tap.cycle(&mut arm);
                     }
                 }
-                Act::Ask(request) => ask(&mut arm, &[request], cycles),
-                Act::Recover => recover(&mut arm),
+                Act::Ask(request) => ask(&mut arm, &mut tap, &[request], cycles),
+                Act::Recover => recover(&mut arm, &mut tap),
                 Act::Goal { .. } | Act::Cancel | Act::Stop => {}
             }
             tap.take();
@@ -116,36 +120,67 @@ proptest! {
                 Act::Goal { secs, position } => goals.push(arm.goal(id, &[(secs, position)])).unwrap(),
                 Act::Cancel => goals.push(Request::Cancel(GoalId(id - 1))).unwrap(),
                 Act::Stop => goals.push(Request::Stop).unwrap(),
-                Act::Ask(request) => arm.ask(request),
-                Act::Recover => recover(&mut arm),
+                Act::Ask(request) => ask(&mut arm, &mut tap, &[request], 0),
+                Act::Recover => recover(&mut arm, &mut tap),
                 Act::Command(_) => {}
             }
-            arm.cycles(cycles);
+            tap.cycles(&mut arm, cycles);
             tap.take();
         }
         tap.check(&arm);
     }
 }
 
-fn recover(arm: &mut Arm) {
+fn recover(arm: &mut Arm, tap: &mut Tap) {
     const CYCLES: usize = 40;
-    ask(arm, &[ArmRequest::Reset, ArmRequest::TorqueOn], CYCLES);
+    ask(arm, tap, &[ArmRequest::Reset, ArmRequest::TorqueOn], CYCLES);
 }
 
-fn ask(arm: &mut Arm, requests: &[ArmRequest], cycles: usize) {
-    requests.iter().for_each(|request| arm.ask(*request));
-    arm.cycles(cycles);
+fn ask(arm: &mut Arm, tap: &mut Tap, requests: &[ArmRequest], cycles: usize) {
+    for request in requests {
+        arm.ask(*request);
+        if *request == ArmRequest::TorqueOff {
+            tap.cut();
+        }
+    }
+    tap.cycles(arm, cycles);
 }
 
-/// Every goal that reached a servo, in ticks, in pieces between which the torque was off.
+/// Every goal that reached a servo, in ticks, and every command, in pieces between which the torque was off.
 struct Tap {
     watch: Watch,
     pieces: Vec<[Vec<f64>; JOINTS]>,
+    commands: Vec<[Vec<f64>; JOINTS]>,
 }
 
 impl Tap {
     fn on(emulator: &Running) -> Self {
-        Self { watch: emulator.watch("writes").unwrap(), pieces: vec![Default::default()] }
+        Self {
+            watch: emulator.watch("writes").unwrap(),
+            pieces: vec![Default::default()],
+            commands: Vec::new(),
+        }
+    }
+
+    /// Commands from now on do not go on from those before: without torque they stop dead, or start elsewhere.
+    fn cut(&mut self) {
+        self.commands.push(Default::default());
+    }
+
+    fn cycles(&mut self, arm: &mut Arm, count: usize) {
+        (0..count).for_each(|_| self.cycle(arm));
+    }
+
+    fn cycle(&mut self, arm: &mut Arm) {
+        let snapshot = arm.cycle();
+        let moves = matches!(snapshot.state, State::Holding | State::Active | State::Degraded);
+        if !(moves || snapshot.state.is_latched()) || self.commands.is_empty() {
+            self.cut();
+        }
+        let piece = self.commands.last_mut().unwrap();
+        for (commands, joint) in piece.iter_mut().zip(snapshot.joints()) {
+            commands.push(joint.command);
+        }
     }
 
     /// To be called before too many events wait.
@@ -169,11 +204,31 @@ impl Tap {
         let period_secs = arm.setup.period.as_secs_f64();
         let written: usize = self.pieces.iter().map(|piece| piece[0].len()).sum();
         assert!(0 < written, "nothing was written, so nothing is proved");
+        for piece in &self.commands {
+            for (joint, commands) in piece.iter().enumerate() {
+                check_commands(joint, commands, &arm.setup.limits[joint], period_secs);
+            }
+        }
         for piece in &self.pieces {
             for (joint, goals) in piece.iter().enumerate() {
                 check_joint(joint, goals, &arm.setup.limits[joint], period_secs);
             }
         }
+    }
+}
+
+/// What a servo sees is the difference of two commands, of two such velocities, and of two such accelerations.
+fn check_commands(joint: usize, commands: &[f64], limits: &JointLimits, period_secs: f64) {
+    let most = [limits.max_velocity(), limits.max_acceleration(), limits.max_jerk()];
+    assert!(most[2].is_finite(), "joint {joint} has no jerk limit, so nothing is proved");
+    let mut rates = commands.to_vec();
+    let mut rounding = 8.0 * f64::EPSILON * std::f64::consts::PI;
+    for (order, most) in (1..).zip(most) {
+        rates = rates.windows(2).map(|pair| (pair[1] - pair[0]) / period_secs).collect();
+        rounding /= period_secs;
+        let highest = rates.iter().fold(0.0_f64, |highest, rate| highest.max(rate.abs()));
+        let bound = most * (1.0 + 1e-8) + rounding;
+        assert!(highest <= bound, "joint {joint}: derivative {order} is {highest} of at most {most}");
     }
 }
 

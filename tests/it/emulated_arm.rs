@@ -87,7 +87,8 @@ impl Arm {
         Ok((Self::connect(emulator, setup, Box::new(commander))?, commands))
     }
 
-    fn connect(
+    /// An arm that does what the commander says.
+    pub(crate) fn connect(
         emulator: Running,
         setup: ArmSetup,
         commander: Box<dyn Commander>,
@@ -160,8 +161,7 @@ impl Arm {
             ..Point::default()
         };
         let waypoints = Waypoints { joint_names: joints.clone(), points: points.iter().map(point).collect() };
-        let rules =
-            Rules { joints, limits: &self.setup.limits, allow_partial: true, allow_moving_end: false };
+        let rules = Rules { allow_partial: true, ..Rules::new(joints, &self.setup.limits) };
         Request::Follow(Box::new(Goal {
             id: GoalId(id),
             trajectory: waypoints.validate(rules).unwrap(),

@@ -6,6 +6,7 @@ mod control_limits;
 mod control_loop;
 mod emulated_arm;
 mod emulated_port;
+mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
 mod kinematics_model;
