@@ -3,7 +3,7 @@
 import pytest
 
 from arm import ticks
-from jtc import ARM_JOINTS, CONTROLLER, PERIOD, assert_reached, motion, seconds, set_parameter
+from jtc import ARM_JOINTS, CONTROLLER, PERIOD, PROMPT, assert_reached, motion, seconds, set_parameter
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -50,9 +50,9 @@ def test_each_point_of_several_has_its_moment(jtc, fields):
     assert_reached(goal.result())
     jtc.wait_until_rest()
     curve = jtc.curve("elbow_flex")
-    assert curve.passes(0.15) - curve.begin == pytest.approx(0.25, abs=3 * PERIOD)
-    assert curve.passes(0.35) - curve.passes(0.15) == pytest.approx(0.25, abs=PERIOD)
-    assert curve.end - curve.passes(0.35) == pytest.approx(0.25, abs=3 * PERIOD), "the last segment is not cut short"
+    assert curve.passes(0.15) - curve.begin == pytest.approx(0.25, abs=PROMPT)
+    assert curve.passes(0.35) - curve.passes(0.15) == pytest.approx(0.25, abs=PROMPT)
+    assert curve.end - curve.passes(0.35) == pytest.approx(0.25, abs=PROMPT), "the last segment is not cut short"
     assert curve.positions.max() <= 0.5 + 1e-9
     curve.assert_smooth()
 
@@ -63,7 +63,7 @@ def test_the_result_comes_when_the_last_point_is_due_and_not_before(jtc):
     result_seen = seconds(jtc.latest.header.stamp)
     jtc.wait_until_rest()
     curve = jtc.curve("shoulder_pan")
-    assert curve.end - curve.begin == pytest.approx(0.4, abs=3 * PERIOD)
+    assert curve.end - curve.begin == pytest.approx(0.4, abs=PROMPT)
     # As soon as the joints are within the goal tolerance, which a servo's lag does not keep them from.
     assert -5 * PERIOD < result_seen - curve.end < 0.25
 
@@ -136,7 +136,7 @@ def test_the_state_tells_how_far_into_the_trajectory_it_is(jtc):
     for before, after in zip(under_way, under_way[1:]):
         passed = seconds(after.header.stamp) - seconds(before.header.stamp)
         told = seconds(after.reference.time_from_start) - seconds(before.reference.time_from_start)
-        assert told == pytest.approx(passed, abs=1.5 * PERIOD)
+        assert told == pytest.approx(passed, abs=PROMPT)
 
 
 def test_a_goal_with_velocity_at_its_end_is_reached_where_that_is_allowed_and_the_arm_rests_there(jtc):

@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from arm import TICKS_PER_RAD, ticks
-from jtc import ARM_JOINTS, MAX_ACCELERATION, MAX_VELOCITY, PERIOD, SLACK, assert_aborted, assert_reached, motion
+from jtc import (
+    ARM_JOINTS,
+    MAX_ACCELERATION,
+    MAX_VELOCITY,
+    PERIOD,
+    PROMPT,
+    SLACK,
+    assert_aborted,
+    assert_reached,
+    motion,
+)
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -75,7 +85,7 @@ def test_a_trajectory_that_fits_is_executed_as_it_is(jtc):
     assert_reached(jtc.send(motion((1.2, only(0.5), 0.0))).result())
     jtc.wait_until_rest()
     curve = jtc.curve(SLOW)
-    assert curve.end - curve.begin == pytest.approx(1.2, abs=0.03)
+    assert curve.end - curve.begin == pytest.approx(1.2, abs=PROMPT)
     assert not [line for line in jtc.system.arm.controller.lines[seen:] if "retimed" in line or "slower" in line]
 
 
@@ -111,7 +121,7 @@ def test_a_goal_without_times_takes_the_shortest_time_that_the_limits_allow(jtc)
     jtc.wait_until_rest()
     curve = jtc.curve(SLOW)
     assert_within_limits(curve, VELOCITY, ACCELERATION, JERK)
-    assert curve.end - curve.begin == pytest.approx(time_optimal(0.8), abs=0.03)
+    assert curve.end - curve.begin == pytest.approx(time_optimal(0.8), abs=PROMPT)
     assert curve.positions[-1] == pytest.approx(0.8, abs=1e-6)
 
 

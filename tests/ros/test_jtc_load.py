@@ -4,7 +4,7 @@ import pathlib
 
 import pytest
 
-from jtc import PERIOD, assert_reached, motion
+from jtc import PERIOD, PROMPT, assert_reached, motion
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -59,7 +59,7 @@ def test_a_motion_goes_on_and_is_told_while_fifty_goals_a_second_are_refused(jtc
     jtc.wait_until_rest()
     curve = jtc.curve("shoulder_pan")
     curve.assert_smooth()
-    assert curve.end - curve.begin == pytest.approx(length, abs=0.03)
+    assert curve.end - curve.begin == pytest.approx(length, abs=PROMPT)
     assert curve.positions[-1] == pytest.approx(0.8, abs=1e-6)
     wanted = (curve.times[-1] - curve.times[0]) / PERIOD
     assert curve.times.size > 0.93 * wanted, "the state comes at its full rate"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from arm import TICKS_PER_RAD, ticks
-from jtc import MAX_VELOCITY, PERIOD, assert_reached, motion
+from jtc import MAX_VELOCITY, PERIOD, PROMPT, assert_reached, motion
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -22,7 +22,7 @@ def test_the_reference_jumps_from_point_to_point_and_the_servos_do_not(jtc):
     places = [float(place) for place in dict.fromkeys(np.round(curve.positions, 9))]
     assert places == [0.0, 0.1, 0.2]
     when = [curve.times[np.argmax(curve.positions > place - 1e-6)] for place in (0.1, 0.2)]
-    assert when[1] - when[0] == pytest.approx(0.3, abs=2 * PERIOD)
+    assert when[1] - when[0] == pytest.approx(0.3, abs=PROMPT)
     assert told[-1] == pytest.approx(ticks(0.2), abs=1)
     assert np.abs(np.diff(told)).max() <= MAX_VELOCITY * PERIOD * TICKS_PER_RAD + 1
     assert np.abs(np.diff(told, 2)).max() <= 3, "within the joint's acceleration"

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from arm import duration
-from jtc import MAX_ACCELERATION, SCALING, SLACK, assert_aborted, assert_reached, motion, now, seconds
+from jtc import MAX_ACCELERATION, PROMPT, SCALING, SLACK, assert_aborted, assert_reached, motion, now, seconds
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -36,7 +36,7 @@ def test_a_motion_takes_as_much_longer_as_the_factor_says(jtc, factor: float):
     assert_reached(jtc.send(motion((0.3, 0.1, 0.3), (0.5, 0.15, 0.0))).result())
     jtc.wait_until_rest()
     curve = jtc.curve("shoulder_pan")
-    assert curve.end - curve.begin == pytest.approx(0.5 / factor, abs=0.03)
+    assert curve.end - curve.begin == pytest.approx(0.5 / factor, abs=PROMPT)
     assert curve.velocity_at(curve.passes(0.1)) == pytest.approx(0.3 * factor, abs=0.02)
     assert jtc.references() == pytest.approx([0.15] * 5, abs=1e-6)
     curve.assert_smooth()
@@ -164,8 +164,8 @@ def test_a_stamp_is_a_moment_of_the_clock_at_every_speed(jtc):
     assert_reached(jtc.send(motion((0.2, 0.1, 0.0), stamp=start)).result())
     jtc.wait_until_rest()
     curve = jtc.curve("shoulder_pan")
-    assert curve.begin == pytest.approx(start, abs=0.02)
-    assert curve.end == pytest.approx(start + 0.4, abs=0.03)
+    assert curve.begin == pytest.approx(start, abs=PROMPT)
+    assert curve.end == pytest.approx(start + 0.4, abs=PROMPT)
 
 
 def test_the_input_is_latched_so_that_a_late_comer_hears_the_last_factor(jtc):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jtc import assert_aborted, assert_reached, motion, now
+from jtc import PROMPT, assert_aborted, assert_reached, motion, now
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -28,8 +28,8 @@ def test_a_trajectory_of_the_future_waits_for_its_time(jtc, way: str):
         jtc.wait_until_beyond(0.2999)
     jtc.wait_until_rest()
     curve = jtc.curve("shoulder_pan")
-    assert curve.begin == pytest.approx(start, abs=0.02)
-    assert curve.end == pytest.approx(start + 0.3, abs=0.02)
+    assert curve.begin == pytest.approx(start, abs=PROMPT)
+    assert curve.end == pytest.approx(start + 0.3, abs=PROMPT)
     assert curve.at(start - 0.02) == 0.0
 
 
@@ -39,7 +39,7 @@ def test_a_trajectory_that_began_a_while_ago_is_joined_in_the_middle(jtc):
     assert_reached(goal.result())
     jtc.wait_until_rest()
     curve = jtc.curve("shoulder_pan")
-    assert curve.end == pytest.approx(start + 0.8, abs=0.03), "it ends when it should"
+    assert curve.end == pytest.approx(start + 0.8, abs=PROMPT), "it ends when it should"
     assert curve.positions.min() > -0.1, "points of the past are left out"
     assert jtc.references() == pytest.approx([0.4] * 5, abs=1e-6)
     curve.assert_smooth()
@@ -56,7 +56,7 @@ def test_a_trajectory_that_began_a_while_ago_takes_over_from_a_motion(jtc):
     curve = jtc.curve("shoulder_pan")
     curve.assert_smooth()
     assert curve.positions.max() < 0.6
-    assert curve.end == pytest.approx(start + 1.0, abs=0.03)
+    assert curve.end == pytest.approx(start + 1.0, abs=PROMPT)
 
 
 def test_a_trajectory_that_is_over_is_refused_and_the_motion_under_way_goes_on(jtc):
@@ -98,7 +98,7 @@ def test_velocities_that_began_a_while_ago_are_integrated_from_their_start(jtc):
     jtc.wait_until_rest()
     curve = jtc.curve("shoulder_pan")
     assert curve.positions[-1] == pytest.approx(0.005 + 0.07 + 0.02, abs=2e-3)
-    assert curve.end == pytest.approx(start + 0.6, abs=0.03)
+    assert curve.end == pytest.approx(start + 0.6, abs=PROMPT)
 
 
 def test_velocities_that_are_all_over_are_refused(jtc):

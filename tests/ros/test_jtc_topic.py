@@ -5,7 +5,7 @@ import math
 import pytest
 
 from arm import SHAPES, UPDATE_RATE_HZ
-from jtc import ARM_JOINTS, CONTROLLER, CONTROLLER_STATE, TOPIC, assert_reached, motion, seconds
+from jtc import ARM_JOINTS, CONTROLLER, CONTROLLER_STATE, PROMPT, TOPIC, assert_reached, motion, seconds
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -43,7 +43,7 @@ def test_a_trajectory_is_executed_and_its_end_is_held(jtc, fields):
     for joint in ARM_JOINTS:
         curve = jtc.curve(joint)
         curve.assert_smooth()
-        assert curve.end - curve.begin == pytest.approx(0.4, abs=0.02)
+        assert curve.end - curve.begin == pytest.approx(0.4, abs=PROMPT)
 
 
 def test_joints_may_come_in_any_order(jtc):
