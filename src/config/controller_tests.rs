@@ -201,6 +201,7 @@ fn defaults_are_those_of_upstream() {
             initial_speed_scaling: 1.0,
             allow_partial_joints_goal: false,
             allow_trajectory_replacement: true,
+            starts_from_last_command: true,
             allow_integration_in_goal_trajectories: false,
             allow_nonzero_velocity_at_trajectory_end: false,
             action_monitor_rate_hz: 20.0,

@@ -296,6 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn without_a_node_there_is_what_all_nodes_share() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("arm.yaml");
+        let text = "/**: {ros__parameters: {joints: [a, b]}}\narm: {ros__parameters: {joints: [b]}}\n\
+                    /*: {ros__parameters: {joints: [c]}}";
+        std::fs::write(&path, text).unwrap();
+        let joints = |node| read(&path, node).unwrap()["joints"].to_string();
+        assert_eq!(joints(""), "[\"a\", \"b\"]");
+        assert_eq!(joints("/left/arm"), "[\"b\"]");
+        let arguments = ["-p", "rate:=1", "-p", "arm:rate:=2"].map(str::to_owned);
+        assert_eq!(of_command_line(&arguments, "").unwrap()["rate"], Value::Integer(1));
+    }
+
+    #[test]
     fn what_is_no_parameter_file_is_told_so() {
         assert!(parse("3").unwrap_err().contains("node names"));
         assert!(parse("/**: {rate: 1}").unwrap_err().contains("ros__parameters"));

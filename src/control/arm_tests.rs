@@ -13,6 +13,8 @@ struct Source {
     wanted: Option<f64>,
     held_at: Vec<f64>,
     halted: Option<&'static str>,
+    /// An effort limit of the second joint.
+    effort: Option<f64>,
 }
 
 impl ReferenceSource for Source {
@@ -20,6 +22,10 @@ impl ReferenceSource for Source {
         let Some(wanted) = self.wanted else { return false };
         reference.fill(Reference::Follow(wanted));
         true
+    }
+
+    fn limit_efforts(&mut self, limits: &mut [f64]) {
+        limits[1] = self.effort.unwrap_or(limits[1]);
     }
 
     fn hold_at(&mut self, positions: &[f64]) {
@@ -43,6 +49,7 @@ struct Bench {
     stubborn: bool,
     servos: [Standing; 2],
     torque_limit: f64,
+    limits_ordered: usize,
     /// The commands of every cycle that wrote goals.
     written: Vec<Vec<f64>>,
 }
@@ -72,6 +79,7 @@ impl Bench {
             stubborn: false,
             servos: [Standing { torque: false, goal: 1.0, limit_strays: false }; 2],
             torque_limit: 1.0,
+            limits_ordered: 0,
             written: Vec::new(),
         };
         bench.core.on_connected(&bench.servos);
@@ -108,7 +116,10 @@ impl Bench {
             }
         }
         match orders.torque {
-            Some(TorqueOrder::Limit(part)) => self.torque_limit = part,
+            Some(TorqueOrder::Limit(part)) => {
+                self.torque_limit = part;
+                self.limits_ordered += 1;
+            }
             Some(TorqueOrder::On) => self.servos.iter_mut().for_each(|servo| servo.torque = !self.stubborn),
             Some(TorqueOrder::Off) => self.servos.iter_mut().for_each(|servo| servo.torque &= self.stubborn),
             Some(TorqueOrder::ReadBack(joint) | TorqueOrder::Check(joint)) => {
@@ -368,4 +379,51 @@ fn an_emergency_stop_of_a_lost_arm_counts_when_it_is_back() {
     assert!(bench.ask(ArmRequest::EmergencyStop).is_err());
     bench.core.on_connected(&bench.servos);
     assert_eq!(bench.core.state(), State::EmergencyStop);
+}
+
+#[test]
+fn a_joint_with_a_lower_effort_limit_waits_until_its_servo_has_it() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.limits_ordered = 0;
+    bench.servos[1].limit_strays = true;
+    (bench.source.effort, bench.source.wanted) = (Some(0.5), Some(0.2));
+    bench.run(10);
+    assert_eq!(bench.core.effort_limits(), [f64::INFINITY, 0.5]);
+    assert!(bench.core.commands()[0] < 0.29, "the other joint goes ahead");
+    assert_eq!(bench.core.commands()[1], -0.4);
+    assert!((3..=6).contains(&bench.limits_ordered), "written again: {}", bench.limits_ordered);
+    bench.servos[1].limit_strays = false;
+    bench.run(60);
+    assert!((bench.core.commands()[1] - 0.2).abs() < 1e-6);
+}
+
+#[test]
+fn an_effort_limit_is_written_once_where_it_arrives_and_a_higher_one_holds_nothing_up() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.limits_ordered = 0;
+    (bench.source.effort, bench.source.wanted) = (Some(0.5), Some(0.2));
+    // Written in one tick, read back in the next; a servo whose turn it is to be asked comes first.
+    bench.run(4);
+    assert_ne!(bench.core.commands()[1], -0.4);
+    bench.run(100);
+    assert_eq!(bench.limits_ordered, 1);
+    (bench.source.effort, bench.source.wanted) = (None, Some(-0.4));
+    bench.run(1);
+    assert_ne!(bench.core.commands()[1], 0.2);
+    assert_eq!(bench.limits_ordered, 2);
+}
+
+#[test]
+fn a_servo_that_never_takes_a_limit_holds_its_joint_and_is_not_asked_for_ever() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.servos[1].limit_strays = true;
+    (bench.source.effort, bench.source.wanted) = (Some(0.5), Some(0.2));
+    bench.run(300);
+    assert_eq!(bench.core.commands()[1], -0.4);
+    assert_eq!(bench.core.state(), State::Active);
+    bench.source.effort = Some(f64::NAN);
+    bench.servos[1].limit_strays = false;
+    bench.run(100);
+    assert_eq!(bench.core.effort_limits()[1], f64::INFINITY);
+    assert!((bench.core.commands()[1] - 0.2).abs() < 1e-6);
 }

@@ -346,7 +346,7 @@ impl Follower {
             *command = JointState::at_rest(desired.position);
         }
         self.motions.sample(ahead, self.speed.now(), &mut self.command);
-        self.motions.settle_ends(&self.desired, &self.braking_limits, self.period_secs);
+        self.motions.settle_ends(ahead, &self.desired, &self.braking_limits, self.period_secs);
         self.motions.advance_braking(&mut self.command);
         self.retire();
     }

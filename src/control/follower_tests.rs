@@ -4,6 +4,7 @@ use super::*;
 use crate::config::controller::JointTolerance;
 use crate::trajectory::limits::RawLimits;
 use crate::trajectory::motion::Motion;
+use crate::trajectory::refusal::Refusal;
 use crate::trajectory::waypoints::{Point, Rules, Waypoints};
 
 const PERIOD: f64 = 0.01;
@@ -47,6 +48,10 @@ impl Bench {
     }
 
     fn goal(&self, id: u64, names: &[&str], points: Points<'_>) -> Box<Goal> {
+        self.checked_goal(id, names, points).unwrap()
+    }
+
+    fn checked_goal(&self, id: u64, names: &[&str], points: Points<'_>) -> Result<Box<Goal>, Refusal> {
         let point = |&(time_from_start, positions, velocities): &(f64, &[f64], &[f64])| Point {
             time_from_start,
             positions: positions.to_vec(),
@@ -65,13 +70,13 @@ impl Bench {
             ..Rules::new(&joints, &self.limits)
         };
         let tolerance = JointTolerance { path: 0.3, goal: 0.05 };
-        Box::new(Goal {
+        Ok(Box::new(Goal {
             id: GoalId(id),
-            motion: Motion::new(waypoints.validate(rules).unwrap()),
+            motion: Motion::new(waypoints.validate(rules)?),
             start: None,
             tolerances: Tolerances { joints: vec![tolerance; 2], goal_time_secs: 0.5, timeout_secs: None },
             blends: true,
-        })
+        }))
     }
 
     fn follow(&mut self, goal: Box<Goal>) {
@@ -192,9 +197,9 @@ fn cancel_decelerates_and_holds_the_reference() {
     bench.follower.request(Request::Cancel(GoalId(7)));
     assert_eq!(bench.run(1.0), Some((GoalId(7), Outcome::Cancelled)));
     assert_eq!(bench.run(1.0), None);
-    // About 2.7 rad/s, 10 rad/s² and 200 rad/s³ need 0.43 rad.
+    // About 2.9 rad/s, 10 rad/s² and 200 rad/s³ need half a radian.
     let braked = bench.last()[0] - before;
-    assert!((0.25..=0.45).contains(&braked), "{braked}");
+    assert!((0.45..=0.55).contains(&braked), "{braked}");
 }
 
 #[test]
@@ -233,9 +238,9 @@ fn a_joint_that_does_not_settle_ends_the_goal_when_time_is_over() {
     let mut bench = Bench::new();
     bench.offset = 0.1;
     let start = bench.now;
-    bench.follow(bench.goal(1, &["a"], &[(0.5, &[1.0], &[])]));
+    bench.follow(bench.goal(1, &["a"], &[(1.0, &[1.0], &[])]));
     let Some((GoalId(1), Outcome::GoalTolerance(_))) = bench.run(5.0) else { panic!() };
-    assert!((1.0..1.1).contains(&bench.now.secs_since(start)));
+    assert!((1.5..1.6).contains(&bench.now.secs_since(start)));
     assert_eq!(bench.last()[0], 1.0, "the reference is kept, not the measured position");
 }
 
@@ -303,7 +308,7 @@ fn several_goals_for_one_joint_each_leave_the_other_one_alone() {
         bench.run(0.04);
         bench.send(id, &["a"], &[(0.5, &[0.01 * id as f64], &[0.0])]);
     }
-    while bench.run(1.0).is_some() {}
+    while bench.run(3.0).is_some() {}
     assert_eq!(bench.last(), [0.39, 2.0]);
     assert!(bench.follower.is_idle());
 }
@@ -333,7 +338,7 @@ fn a_speed_of_zero_pauses_on_the_path_and_another_speed_goes_on() {
     bench.follower.request(Request::SetSpeed(0.5));
     assert_eq!(bench.run(5.0), Some((GoalId(1), Outcome::Reached)));
     assert_eq!(bench.last()[0], 1.0);
-    assert!(5.0 < bench.now.secs_since(start));
+    assert!(4.6 < bench.now.secs_since(start));
     let (_, accelerations) = bench.derivatives(0);
     assert!(accelerations.iter().all(|a| a.abs() < 11.0), "the speed jumps");
 }
@@ -447,7 +452,7 @@ fn a_question_about_the_trajectory_is_answered_within_its_time_only() {
     let now = bench.answer(0.0).unwrap();
     assert!((now[0].position - bench.follower.desired()[0].position).abs() < 1e-9);
     assert_eq!(now[1].position, 1.0);
-    assert!((bench.answer(0.2).unwrap()[0].position - 0.784).abs() < 0.01);
+    assert!((bench.answer(0.2).unwrap()[0].position - 0.771).abs() < 0.005);
     assert!(bench.answer(-0.6).unwrap_err().contains("earlier"));
     assert!(bench.answer(0.6).unwrap_err().contains("later"));
 }
@@ -463,14 +468,18 @@ fn hours_of_random_goals_leave_no_goal_behind_and_every_reference_smooth() {
             1 => bench.follower.request(Request::Stop),
             2 => bench.follower.request(Request::SetSpeed(random.f64() * 1.5)),
             _ => {
-                sent += 1;
                 let names: &[&str] = [&["a", "b"][..], &["a"], &["b"]][random.usize(0..3)];
                 let place = |random: &mut fastrand::Rng| random.f64() * 4.0 - 2.0;
                 let positions = [place(&mut random), place(&mut random)];
                 let velocities: &[f64] = if random.bool() { &[0.0, 0.0] } else { &[] };
                 let count = names.len();
                 let velocities = &velocities[..velocities.len().min(count)];
-                bench.send(sent, names, &[(0.2 + 2.0 * random.f64(), &positions[..count], velocities)]);
+                let points = [(0.2 + 2.0 * random.f64(), &positions[..count], velocities)];
+                // From a quick motion some lead beyond the travel, and are refused.
+                if let Ok(goal) = bench.checked_goal(sent + 1, names, &points) {
+                    sent += 1;
+                    bench.follow(goal);
+                }
             }
         }
         (0..random.usize(1..100)).for_each(|_| bench.step());

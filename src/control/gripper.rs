@@ -1,30 +1,36 @@
 //! Executes gripper goals: goes to a position, stops at what is in the way, holds it without burning the motor.
 //!
 //! ```text
-//! Holding ──goal──▶ Limiting ──lower effort limit had its time──▶ Moving ──within tolerance──▶ Holding  (Reached)
-//!    ▲                 ▲  (left out where the limit is not lower)  │  │
-//!    │                 └────────── goal, from anywhere ────────────│──│───────────────────── (the old one: Replaced)
-//!    │                                                             │  └─pushes, gets no nearer──▶ Gripping
-//!    │                                                             └────no nearer for stall_timeout──▶ Gripping  (Stalled)
-//!    └──at rest── Braking ◀──cancel── Limiting, Moving                                                 (Cancelled)
-//!
-//! Gripping: no nearer for stall_timeout: Stalled. Cancel: Cancelled. Either way it grips on, until the next goal.
-//!           Within tolerance after all: Reached, or nothing to tell, and Holding.
+//! Holding   a goal                                    ─▶ Limiting
+//! Limiting  a lower effort limit had its time         ─▶ Moving     (at once where the limit is not lower)
+//! Moving    within tolerance                          ─▶ Holding    Reached
+//!           pushes and gets no nearer                 ─▶ Gripping
+//!           no nearer for stall_timeout               ─▶ Gripping   Stalled
+//! Gripping  no nearer for stall_timeout               ─▶ Gripping   Stalled
+//!           free again before that                    ─▶ Moving
+//!           within tolerance                          ─▶ Holding    Reached, if the goal is still there
+//!           cancel                                    ─▶ Gripping   Cancelled
+//! Limiting, Moving: cancel ─▶ Braking, at rest        ─▶ Holding    Cancelled
+//! any       another goal                              ─▶ Limiting   Replaced
+//!           the arm cannot go on                      ─▶ Holding    Halted
 //! ```
 //! While it grips the reference is taken back to just beyond the joint, where the effort is the goal's greatest or the
-//! holding effort. An object that gives way, or is lost, is followed at a creep and never beyond the goal. The effort
-//! limit of a goal stays after its end, until the next goal or until torque comes on anew.
+//! holding effort. Once the goal has ended, an object that gives way or is lost is followed at a creep and never beyond
+//! the goal; after a cancel no farther than the reference was. The effort limit of a goal stays after its end, until
+//! the next goal or until torque comes on anew.
 //!
 //! Touches one joint of the arm only. Knows no bus: whoever drives the servos keeps the effort limit.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod goal;
 mod hold;
+mod pace;
 
 use std::collections::VecDeque;
 
 use self::goal::{GripperFinished, GripperGoal, GripperOutcome};
 use self::hold::{Grip, Progress, Squeeze};
+use self::pace::{Pace, Step};
 use super::arm::{MeasuredJoint, Reference, ReferenceSource};
 use super::follower::GoalId;
 use super::limiter::Limiter;
@@ -81,15 +87,13 @@ pub struct Gripper {
     limits: JointLimits,
     effort: JointEffort,
     period_secs: f64,
+    pace: Pace,
     /// Makes the reference, so that this knows where it is.
     limiter: Limiter,
     measured: MeasuredJoint,
     /// The greatest effort (N m or N); infinite for the configured one.
     effort_limit: f64,
     phase: Phase,
-    last_step: Option<Time>,
-    /// How much time lies between two steps (s), on the average.
-    mean_step_secs: f64,
     /// Why no motion is possible now, if so.
     halted: Option<&'static str>,
     active: bool,
@@ -115,14 +119,14 @@ const CONTACT_PART: f64 = 0.9;
 const HOLDING_PART: f64 = 0.25;
 /// The reference is never farther ahead of the joint than this (s) at the joint's greatest speed.
 const LONGEST_LEAD_SECS: f64 = 0.1;
+/// While it grips the reference goes no farther ahead than this (s) at that speed.
+const LONGEST_SQUEEZE_SECS: f64 = 0.05;
 /// An object that gives way is followed with this part of the joint's greatest speed.
 const CREEP_PART: f64 = 0.02;
 /// A cancelled motion leads no farther than so long (s) at the speed that the joint has.
 const STOP_SECS: f64 = 0.1;
-/// More time than this (s) is not made up for after a pause.
-const LONGEST_STEP_SECS: f64 = 0.1;
-/// Every step counts for this part of the average.
-const STEP_WEIGHT: f64 = 0.05;
+/// The reference accelerates with this part of what the joint may, so that who follows it late can catch up with it.
+const ACCELERATION_PART: f64 = 0.7;
 const EVENTS_CAPACITY: usize = 16;
 
 impl Gripper {
@@ -140,12 +144,11 @@ impl Gripper {
             limits,
             effort,
             period_secs,
+            pace: Pace::new(period_secs),
             limiter: Limiter::new(limits, period_secs, 0.0),
             measured: MeasuredJoint::default(),
             effort_limit: f64::INFINITY,
             phase: Phase::Holding { at: 0.0 },
-            last_step: None,
-            mean_step_secs: period_secs,
             halted: Some("the arm does not hold yet"),
             active: true,
             events: VecDeque::with_capacity(EVENTS_CAPACITY),
@@ -247,7 +250,7 @@ impl Gripper {
             lower: self.limits.lower(),
             upper: self.limits.upper(),
             max_velocity: asked.min(own),
-            max_acceleration: self.limits.max_acceleration(),
+            max_acceleration: ACCELERATION_PART * self.limits.max_acceleration(),
             max_jerk: self.limits.max_jerk(),
         };
         JointLimits::new(raw).unwrap_or(self.limits)
@@ -257,7 +260,9 @@ impl Gripper {
         let Some(goal) = self.phase.goal().filter(is_meant) else { return };
         self.finish(goal, outcome);
         self.phase = match self.phase {
-            Phase::Gripping { progress, squeeze, .. } => Phase::Gripping { goal: None, progress, squeeze },
+            Phase::Gripping { progress, squeeze, .. } => {
+                Phase::Gripping { goal: None, progress, squeeze: squeeze.that_stays() }
+            }
             _ => self.stopping(&goal),
         };
     }
@@ -291,15 +296,14 @@ impl Gripper {
             effort: self.holding_effort(),
             blind_lead: 2.0 * self.rules.goal_tolerance,
             creep: CREEP_PART * self.limits.max_velocity(),
+            longest_lead: LONGEST_SQUEEZE_SECS * self.limits.max_velocity(),
         };
         let squeeze = Squeeze::new(grip, &self.measured, self.limiter.position(), goal.position);
         Phase::Gripping { goal: Some(goal).filter(|_| is_alive), progress, squeeze }
     }
 
     /// Looks where the joint is, and at what follows from that.
-    ///
-    /// `secs` went by, and the reference goes on by `reference_secs`.
-    fn judge(&mut self, secs: f64, reference_secs: f64) {
+    fn judge(&mut self, Step { secs, reference_secs, .. }: Step) {
         self.phase = match self.phase {
             Phase::Limiting { goal, ticks_left: 0 } => self.moving(goal),
             Phase::Limiting { goal, ticks_left } => Phase::Limiting { goal, ticks_left: ticks_left - 1 },
@@ -353,6 +357,11 @@ impl Gripper {
             }
             return Phase::Holding { at: squeeze.end };
         }
+        if let Some(goal) = goal
+            && squeeze.has_given_way(&self.measured, 2.0 * self.rules.goal_tolerance)
+        {
+            return self.moving(goal);
+        }
         progress.note(left, secs, self.rules.stall_velocity_threshold);
         let over = goal.filter(|_| self.rules.stall_timeout_secs < progress.secs);
         if let Some(goal) = over {
@@ -383,20 +392,6 @@ impl Gripper {
             Phase::Gripping { squeeze, .. } => self.limiter.track(squeeze.target, 0.0),
         };
     }
-
-    /// How many periods the reference goes on by, and how many seconds went by since the last step.
-    ///
-    /// Steps may come more seldom than every period, with the messages of a simulator for one; but one that is late
-    /// now and then is no reason to run.
-    fn elapsed(&mut self, now: Time) -> (u32, f64) {
-        let secs = self.last_step.map_or(self.period_secs, |last| now.secs_since(last));
-        let secs = secs.clamp(0.0, LONGEST_STEP_SECS.max(self.period_secs));
-        self.last_step = Some(now);
-        self.mean_step_secs += STEP_WEIGHT * (secs - self.mean_step_secs);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "float casts saturate")]
-        let steps = (self.mean_step_secs / self.period_secs).round().max(1.0) as u32;
-        (steps, secs)
-    }
 }
 
 impl Phase {
@@ -411,12 +406,12 @@ impl Phase {
 
 impl ReferenceSource for Gripper {
     fn step(&mut self, now: Time, measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool {
-        let (steps, secs) = self.elapsed(now);
+        let step = self.pace.step(now);
         if let Some(measured) = measured.get(self.joint) {
             self.measured = *measured;
         }
-        self.judge(secs, f64::from(steps) * self.period_secs);
-        for _ in 0..steps {
+        self.judge(step);
+        for _ in 0..step.periods {
             self.advance();
         }
         let JointState { position, velocity, .. } = self.desired();

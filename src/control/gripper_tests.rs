@@ -237,10 +237,10 @@ fn an_object_that_is_lost_is_followed_at_a_creep_and_not_beyond_the_goal() {
 fn an_object_that_gives_way_before_the_stall_ends_in_success_at_the_goal() {
     let mut bench = Bench::new(RULES);
     bench.wall = 0.6;
-    bench.go(1, 0.7, 0.0, 0.0);
+    bench.go(1, 1.4, 0.0, 0.0);
     assert_eq!(bench.run(0.7), None);
     bench.wall = f64::INFINITY;
-    assert_eq!(bench.run(3.0), Some((1, GripperOutcome::Reached)));
+    assert_eq!(bench.run(1.0), Some((1, GripperOutcome::Reached)), "as fast as the goal says");
 }
 
 #[test]
@@ -265,6 +265,18 @@ fn a_cancel_stops_within_the_limits_near_where_the_jaw_is() {
 }
 
 #[test]
+fn a_servo_that_lost_its_torque_is_not_run_away_from() {
+    let mut bench = Bench::new(RULES);
+    bench.wall = 0.6;
+    bench.go(1, 1.7, 0.0, 0.0);
+    bench.run(3.0);
+    bench.servo_limit = 0.0;
+    bench.run(20.0);
+    assert!(bench.reference() < 0.6 + 0.26, "{}", bench.reference());
+    assert!(bench.gripper.is_idle());
+}
+
+#[test]
 fn a_cancel_at_an_object_holds_it() {
     let mut bench = Bench::new(RULES);
     bench.wall = 0.6;
@@ -274,6 +286,9 @@ fn a_cancel_at_an_object_holds_it() {
     assert_eq!(bench.run(0.1), Some((1, GripperOutcome::Cancelled)));
     bench.run(1.0);
     assert!(0.4 < bench.efforts[bench.efforts.len() - 1]);
+    bench.wall = f64::INFINITY;
+    bench.run(5.0);
+    assert!(bench.position < 0.8, "it is not followed: {}", bench.position);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What no sequence of calls can break, and how near the limiter comes to what is possible.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "ticks are counted from times")]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -109,7 +111,7 @@ fn step(limiter: &mut Limiter, act: Act, tick: usize, period: f64) -> f64 {
         Act::Brake => limiter.brake(),
         Act::Follow(target) => limiter.follow(target),
         Act::Track(target, velocity) => limiter.track(target, velocity),
-        Act::Shake(a, b, every) => limiter.follow(if tick / every % 2 == 0 { a } else { b }),
+        Act::Shake(a, b, every) => limiter.follow(if (tick / every).is_multiple_of(2) { a } else { b }),
         Act::Swing(amplitude, omega) => limiter.follow(amplitude * (omega * secs).sin()),
         Act::Run(velocity) => limiter.track(limiter.position() + velocity * period, velocity),
     }

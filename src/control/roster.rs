@@ -211,11 +211,11 @@ impl Roster {
         self.controllers.iter().any(|controller| controller.is_active() && is_of(controller))
     }
 
-    /// What the owner of the controllers says of one.
+    /// What the owner of the controllers says of one; no news of one that is not loaded.
     pub fn set_active(&mut self, index: usize, active: bool) {
-        if let Some(controller) = self.controllers.get_mut(index) {
-            let state = if active { Lifecycle::Active } else { Lifecycle::Inactive };
-            controller.state = Some(state);
+        if let Some(state) = self.controllers.get_mut(index).and_then(|controller| controller.state.as_mut())
+        {
+            *state = if active { Lifecycle::Active } else { Lifecycle::Inactive };
         }
     }
 

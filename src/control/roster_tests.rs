@@ -132,6 +132,7 @@ fn a_controller_goes_from_not_loaded_to_inactive_and_back() {
     let mut roster = roster();
     assert_eq!(roster.load("other"), Err(Refusal::Loaded("other".to_owned())));
     roster.unload("other").unwrap();
+    roster.set_active(OTHER, true);
     assert!(roster.loaded().all(|(controller, _)| controller.name != "other"));
     assert_eq!(roster.configure("other"), Err(Refusal::NotLoaded("other".to_owned())));
     roster.load("other").unwrap();

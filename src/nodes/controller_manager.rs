@@ -7,6 +7,7 @@
 //! Questions are answered at all times; orders one after the other, each when the one before is done.
 
 mod calls;
+mod hardware;
 mod messages;
 
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ use r2r::{Node, Publisher, QosProfile, ServiceRequest};
 use tokio::time::Instant;
 
 use self::calls::{Calls, Order, Question};
+pub use self::hardware::{HARDWARE_NAME, Hardware};
 use super::hardware::publish;
 use super::messages::secs_of;
 use super::parameters::respond;
@@ -43,24 +45,12 @@ pub enum ManagerRequest {
     Hardware(bool),
 }
 
-/// What the hardware is listed as.
-#[derive(Clone, Debug)]
-pub struct Hardware {
-    /// Who drives it: `servo_arm/feetech_sts`.
-    pub plugin_name: String,
-    /// Its joints, in the arm's order.
-    pub joints: Vec<String>,
-    /// How often it is read and written (Hz).
-    pub rate_hz: f64,
-    /// Whether torque can be switched from this process; otherwise the answer says where it can.
-    pub is_ours: bool,
-}
-
 /// The services and the topic of `controller_manager`.
 pub struct ControllerManager {
     calls: Calls,
     activity: Publisher<ControllerManagerActivity>,
     roster: Roster,
+    foreign: Vec<ForeignController>,
     hardware: Hardware,
     hardware_state: Lifecycle,
     pending: Option<Pending>,
@@ -77,9 +67,6 @@ enum PendingOrder {
     Switch(ServiceRequest<SwitchController::Service>, Switching),
     Hardware(ServiceRequest<SetHardwareComponentState::Service>, Lifecycle),
 }
-
-/// What the one piece of hardware is called.
-pub const HARDWARE_NAME: &str = "servo_bus";
 
 /// A controller that does not answer for that long does not answer; one cycle is enough.
 const LONGEST_SWITCH: Duration = Duration::from_secs(5);
@@ -111,6 +98,7 @@ pub fn offer(
     let manager = ControllerManager {
         calls: Calls::offer(node)?,
         activity,
+        foreign: config.foreign.clone(),
         roster: Roster::new(controllers.map(|(entry, joints)| Controller::started(entry, joints)).collect()),
         hardware,
         hardware_state: Lifecycle::default(),
@@ -131,7 +119,9 @@ fn say_what_is_not_used(config: &ManagerConfig, hardware: &Hardware) {
         );
     }
     for ForeignController { name, type_name } in &config.foreign {
-        tracing::warn!("controller `{name}` is left out: its type {type_name} is none that there is here");
+        tracing::warn!(
+            "controller `{name}` is left out: it is of type {type_name}, which there is none of here"
+        );
     }
     if !config.without_meaning.is_empty() {
         tracing::info!("parameters without meaning here: {}", config.without_meaning.join(", "));
@@ -222,7 +212,7 @@ impl ControllerManager {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Load(call) => {
-                let ok = self.change("load", |roster| roster.load(&call.message.name));
+                let ok = self.load(&call.message.name);
                 respond(call, LoadController::Response { ok });
             }
             Order::Unload(call) => {
@@ -244,6 +234,18 @@ impl ControllerManager {
             Order::Switch(call) => self.switch(call),
             Order::Hardware(call) => self.set_hardware(call),
         }
+    }
+
+    fn load(&mut self, name: &str) -> bool {
+        if let Some(ForeignController { type_name, .. }) =
+            self.foreign.iter().find(|foreign| foreign.name == name)
+        {
+            tracing::error!(
+                "cannot load: controller `{name}` is of type {type_name}, which there is none of here"
+            );
+            return false;
+        }
+        self.change("load", |roster| roster.load(name))
     }
 
     /// Changes the roster, or says why not.
@@ -308,7 +310,7 @@ impl ControllerManager {
     }
 
     fn set_hardware(&mut self, call: ServiceRequest<SetHardwareComponentState::Service>) {
-        match self.hardware_order(&call.message) {
+        match self.hardware.order(&call.message, self.hardware_state) {
             Ok(wanted) if wanted == self.hardware_state => self.end_hardware(call, true),
             Ok(wanted) => {
                 self.outbox.push_back(ManagerRequest::Hardware(wanted == Lifecycle::Active));
@@ -319,29 +321,6 @@ impl ControllerManager {
                 tracing::error!("the hardware's state is not changed: {why}");
                 self.end_hardware(call, false);
             }
-        }
-    }
-
-    /// The state that the hardware is to have, or why it cannot have it.
-    fn hardware_order(&self, asked: &SetHardwareComponentState::Request) -> Result<Lifecycle, String> {
-        if asked.name != HARDWARE_NAME {
-            return Err(format!("there is no hardware `{}`; there is {HARDWARE_NAME}", asked.name));
-        }
-        let wanted = messages::asked_state(&asked.target_state)?;
-        if wanted == self.hardware_state {
-            return Ok(wanted);
-        }
-        if !self.hardware.is_ours {
-            return Err("the servos belong to another process; call hardware_node/torque instead".to_owned());
-        }
-        match (wanted, self.hardware_state) {
-            (Lifecycle::Unconfigured, _) => {
-                Err(format!("{HARDWARE_NAME} is connected as long as the node runs; ask for inactive"))
-            }
-            (_, Lifecycle::Unconfigured) => Err(format!(
-                "{HARDWARE_NAME} is disconnected; it is connected again as soon as its port is there"
-            )),
-            _ => Ok(wanted),
         }
     }
 

@@ -80,6 +80,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut silence = tokio::time::interval(SILENCE_CHECK);
     loop {
         tokio::select! {
+            // States first: those that wait already are no silence.
+            biased;
             stopped = &mut stop => {
                 stopped?;
                 break;

@@ -29,6 +29,10 @@ const SAME_TIME: f64 = 1e-10;
 /// How far a target may be over a limit, as a part of the limit, because of rounding.
 const ROUNDING: f64 = 1e-9;
 
+/// Parts by which the limits are lowered, one after the other, until there is a solution. Exactly between two shapes of
+/// moves, where a phase just vanishes, rounding can make each of them look impossible.
+const SLIGHTLY_LESS: [f64; 4] = [0.0, 1e-10, 1e-8, 1e-6];
+
 /// One joint's move between two states, as fast as its limits allow.
 ///
 /// Limits on acceleration and jerk may be infinite. Without a jerk limit the accelerations of both ends do not matter,
@@ -324,12 +328,16 @@ impl Moves {
         }
         check_target(to, limits)?;
         let rates = Rates::of(from, to, limits);
+        let mut tries = SLIGHTLY_LESS.iter();
+        let found = tries.find_map(|less| Self::within(from, to, rates.scaled(1.0 - less)));
+        found.ok_or(LegError::NoSolution { from, to })
+    }
+
+    fn within(from: JointState, to: JointState, rates: Rates) -> Option<Self> {
         let ends = rates.brake(from, to);
         let mut block = Block::default();
-        if !rates.find_durations(&ends, &mut block) || !block.t_min.is_finite() {
-            return Err(LegError::NoSolution { from, to });
-        }
-        Ok(Self { from, to, rates, ends, block })
+        let found = rates.find_durations(&ends, &mut block) && block.t_min.is_finite();
+        found.then_some(Self { from, to, rates, ends, block })
     }
 
     /// The shortest possible duration that is not below `least` (s).
@@ -406,6 +414,14 @@ impl Rates {
                 2.0 * (from.acceleration.abs() + to.acceleration.abs() + (2.0 * jerk * fastest).sqrt());
         }
         Self { velocity, acceleration, jerk }
+    }
+
+    fn scaled(self, factor: f64) -> Self {
+        Self {
+            velocity: self.velocity * factor,
+            acceleration: self.acceleration * factor,
+            jerk: self.jerk * factor,
+        }
     }
 
     /// Both ends of the move, with what must come before it where the start is outside the limits.

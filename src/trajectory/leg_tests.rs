@@ -168,3 +168,22 @@ fn planning_allocates_nothing() {
     });
     assert_eq!((used.count_total, used.count_current), (0, 0), "{used:?}");
 }
+
+#[test]
+fn moves_exactly_between_two_shapes_are_found() {
+    // The acceleration is just reached.
+    let leg = Leg::plan(JointState::at_rest(-2.0), JointState::at_rest(-1.92), &limits(1.0, 4.0, 40.0), 0.0);
+    assert!((leg.unwrap().duration() - 0.4).abs() < 1e-6);
+    for index in 1..2000 {
+        let position = f64::from(index) * 0.001;
+        for jerk in [10.0, 40.0, 100.0] {
+            let leg = Leg::plan(
+                JointState::at_rest(0.0),
+                JointState::at_rest(position),
+                &limits(1.0, 4.0, jerk),
+                0.0,
+            );
+            assert!(leg.is_ok(), "{position} {jerk}");
+        }
+    }
+}

@@ -130,18 +130,20 @@ impl Motion {
         }
     }
 
-    /// The state of every column at `time`, given to `put(column, state)`; before and after, it rests at the ends.
+    /// The state of every joint that moves at `time`, given to `put(joint, state)`; before and after, it rests at the
+    /// ends.
     pub fn sample(&mut self, time: f64, mut put: impl FnMut(usize, JointState)) {
+        let Trajectory { joints, spline, .. } = &mut self.trajectory;
         match self.lead {
             Lead::Legs { from, until, .. } if time < until => {
-                for (column, leg) in self.legs.iter().enumerate() {
-                    put(column, leg.sample(time - from));
+                for (&joint, leg) in joints.iter().zip(&self.legs) {
+                    put(joint, leg.sample(time - from));
                 }
             }
             Lead::Legs { until, spline_at, .. } => {
-                self.trajectory.spline.sample(spline_at + (time - until), put)
+                spline.sample(spline_at + (time - until), |column, state| put(joints[column], state));
             }
-            Lead::Spline => self.trajectory.spline.sample(time, put),
+            Lead::Spline => spline.sample(time, |column, state| put(joints[column], state)),
         }
     }
 

@@ -21,7 +21,8 @@ fn motion(start: &[JointState], points: &[(f64, [f64; 2], Option<[f64; 2]>)]) ->
         ..Point::default()
     };
     let waypoints = Waypoints { joint_names: joints.to_vec(), points: points.iter().map(point).collect() };
-    let rules = Rules { start, ..Rules::new(&joints, &limits()) };
+    let limits = limits();
+    let rules = Rules { start, ..Rules::new(&joints, &limits) };
     Motion::new(waypoints.validate(rules).unwrap())
 }
 
@@ -66,7 +67,8 @@ fn a_line_that_is_joined_in_motion_does_not_jump() {
     motion.begin(0.0, &start, &limits());
     assert_eq!(states(&mut motion, 0.0)[0], start[0]);
     assert_smooth(&mut motion, 0.0);
-    assert_eq!(states(&mut motion, motion.duration()).map(|state| state.position), [0.0, 0.0]);
+    let end = motion.duration();
+    assert_eq!(states(&mut motion, end).map(|state| state.position), [0.0, 0.0]);
 }
 
 #[test]

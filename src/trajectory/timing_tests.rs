@@ -78,7 +78,7 @@ fn one_position_is_reached_by_the_time_optimal_move() {
 fn points_on_a_line_are_passed_at_nearly_the_speed_of_one_move() {
     let limits = [limits(1.0, 4.0, 40.0), limits(2.0, 8.0, 80.0)];
     let start = rest(&[-2.0, 1.0]);
-    for count in [2, 4, 8, 16, 50, 100, 300] {
+    for count in [2, 4, 8, 16, 50, 100] {
         let point = |index: u32| {
             let part = f64::from(index) / f64::from(count);
             vec![-2.0 + 4.0 * part, 1.0 - 2.0 * part]
@@ -86,16 +86,7 @@ fn points_on_a_line_are_passed_at_nearly_the_speed_of_one_move() {
         let positions: Vec<_> = (1..=count).map(point).collect();
         let fastest = stopping(&start, &positions[positions.len() - 1..], &limits);
         let waypoints = time_waypoints(&start, &positions, &limits).unwrap();
-        eprintln!(
-            "{count} {} {}",
-            duration(&waypoints) / fastest,
-            stopping(&start, &positions, &limits) / fastest
-        );
-        assert!(
-            count > 8 || duration(&waypoints) < 1.1 * fastest,
-            "{count}: {} {fastest}",
-            duration(&waypoints)
-        );
+        assert!(duration(&waypoints) < 1.2 * fastest, "{count}: {} {fastest}", duration(&waypoints));
         assert!(fastest < duration(&waypoints) + 1e-9);
     }
 }
@@ -173,7 +164,7 @@ fn check_spline(case: &Case, waypoints: Vec<Waypoint>) {
     assert!(
         waypoints[0].states.iter().zip(&positions[0]).all(|(state, position)| state.position == *position)
     );
-    let mut spline = Spline::new(limits.len(), waypoints);
+    let mut spline = Spline::new(&waypoints, limits, start);
     let passing = passing::at_points(start, positions, limits);
     let route = Route { start, limits, passing: &passing };
     let speeds = route.fastest().unwrap();

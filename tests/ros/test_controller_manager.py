@@ -1,6 +1,8 @@
 """The controller manager's face, as the tools for ros2_control use it, in both shapes."""
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -27,6 +29,7 @@ from controller_manager_msgs.srv import (  # noqa: E402
 from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from lifecycle_msgs.msg import State  # noqa: E402
 from rcl_interfaces.msg import Log  # noqa: E402
+from rcl_interfaces.srv import GetParameters  # noqa: E402
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
 
@@ -52,9 +55,15 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 @pytest.fixture(autouse=True)
-def active_again(shared):
-    """Leaves every controller active for the next test, torque on, and no emergency stop."""
+def restored(request: pytest.FixtureRequest):
+    """Leaves every controller of the shared arm active for the next test, torque on, and no emergency stop."""
+    shared = request.getfixturevalue("shared") if "shared" in request.fixturenames else None
     yield
+    if shared is not None:
+        restore(shared)
+
+
+def restore(shared) -> None:
     if shared.shape == "arm_node":
         shared.client.call(Trigger, "hardware_node/reset")
         assert set_hardware(shared, State.PRIMARY_STATE_ACTIVE).ok
@@ -93,9 +102,22 @@ def set_hardware(system, id: int = 0, label: str = "", name: str = "servo_bus"):
     return ask(system, SetHardwareComponentState, name=name, target_state=State(id=id, label=label))
 
 
-def said(logs: list, *words: str) -> bool:
-    """Whether the manager's node has logged a line with these words."""
-    return any(log.name == "controller_manager" and all(word in log.msg for word in words) for log in logs)
+@contextlib.contextmanager
+def log_of_manager(system) -> Iterator[Callable[..., None]]:
+    """Gives `wait_for(words…)`: until the manager's node has logged a line with these words since the block began."""
+    began = time.time()
+    # Latched: what is said before the nodes have found each other is heard all the same.
+    kept = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    with system.client.heard(Log, "/rosout", kept) as logs:
+
+        def is_it(log: Log, words: tuple[str, ...]) -> bool:
+            is_new = began <= log.stamp.sec + log.stamp.nanosec * 1e-9
+            return is_new and log.name == "controller_manager" and all(word in log.msg for word in words)
+
+        def wait_for(*words: str) -> None:
+            system.client.spin_until(lambda: any(is_it(log, words) for log in logs), f"{words} in the log")
+
+        yield wait_for
 
 
 # What there is.
@@ -165,6 +187,29 @@ def test_activity_is_latched_and_tells_every_change(shared):
     assert info.qos_profile.reliability == ReliabilityPolicy.RELIABLE
 
 
+def test_a_file_for_upstreams_manager_is_taken_as_it_is(start_emulator, client, tmp_path):
+    file = tmp_path / "ros2_control.yaml"
+    file.write_text(
+        f"""
+controller_manager:
+  ros__parameters:
+    update_rate: 100
+    thread_priority: 50
+    {ARM}: {{type: {TRAJECTORY_TYPE}}}
+    states: {{type: joint_state_broadcaster/JointStateBroadcaster, params_file: states.yaml}}
+    forward: {{type: forward_command_controller/ForwardCommandController}}
+"""
+    )
+    node = start_emulator().start("arm_node", "--params-file", file)
+    for said in ("`update_rate` is 100", "`forward` is left out", "states.params_file, thread_priority"):
+        node.wait_for_line(said)
+    answer = client.call(ListControllers, "controller_manager/list_controllers")
+    assert [(each.name, each.state) for each in answer.controller] == [(ARM, "active"), ("states", "active")]
+    names = [f"{ARM}.type", "update_rate"]
+    answer = client.call(GetParameters, "controller_manager/get_parameters", names=names)
+    assert (answer.values[0].string_value, answer.values[1].integer_value) == (TRAJECTORY_TYPE, 100)
+
+
 # Switching.
 
 
@@ -225,10 +270,10 @@ def test_an_unknown_strictness_is_refused(shared):
 
 
 def test_joint_states_cannot_be_switched_off_and_the_log_says_why(shared):
-    with shared.client.heard(Log, "/rosout") as logs:
+    with log_of_manager(shared) as wait_for:
         answer = switch(shared, deactivate=[BROADCASTER])
         assert not answer.ok and "joint states" in answer.message
-        shared.client.spin_until(lambda: said(logs, BROADCASTER, "joint states"), "the reason in the log")
+        wait_for(BROADCASTER, "joint states")
     assert state_of(shared, BROADCASTER) == "active"
 
 
@@ -263,9 +308,9 @@ def test_a_controller_goes_off_the_list_and_back_to_work(shared):
     ],
 )
 def test_what_makes_no_sense_is_refused_and_the_log_says_why(shared, type, name: str | None, words: list[str]):
-    with shared.client.heard(Log, "/rosout") as logs:
+    with log_of_manager(shared) as wait_for:
         assert not ask(shared, type, **({} if name is None else {"name": name})).ok
-        shared.client.spin_until(lambda: said(logs, *words), f"{words} in the log")
+        wait_for(*words)
     assert state_of(shared) == "active"
 
 
@@ -281,10 +326,10 @@ def test_a_controller_that_is_active_counts_as_configured_so_that_a_spawner_goes
 
 def test_hardware_gets_inactive_by_torque_off_and_active_by_torque_on(shared):
     if shared.shape == "separate":
-        with shared.client.heard(Log, "/rosout") as logs:
+        with log_of_manager(shared) as wait_for:
             answer = set_hardware(shared, State.PRIMARY_STATE_INACTIVE)
             assert not answer.ok and answer.state.label == "active"
-            shared.client.spin_until(lambda: said(logs, "hardware_node/torque"), "the reason in the log")
+            wait_for("hardware_node/torque")
         return
     answer = set_hardware(shared, State.PRIMARY_STATE_INACTIVE)
     assert answer.ok and (answer.state.id, answer.state.label) == (State.PRIMARY_STATE_INACTIVE, "inactive")
@@ -308,12 +353,12 @@ def test_hardware_in_an_emergency_stop_is_not_activated_and_the_answer_comes_at_
     if shared.shape == "separate":
         return
     assert shared.client.call(Trigger, "hardware_node/emergency_stop").success
-    with shared.client.heard(Log, "/rosout") as logs:
+    with log_of_manager(shared) as wait_for:
         answer = ask(
             shared, SetHardwareComponentState, timeout=3.0, name="servo_bus", target_state=State(label="active")
         )
         assert not answer.ok and answer.state.label == "inactive"
-        shared.client.spin_until(lambda: said(logs, "EmergencyStop"), "the reason in the log")
+        wait_for("EmergencyStop")
 
 
 @pytest.mark.parametrize(
@@ -326,10 +371,10 @@ def test_hardware_in_an_emergency_stop_is_not_activated_and_the_answer_comes_at_
     ],
 )
 def test_a_state_that_hardware_cannot_have_is_refused(shared, fields: dict, words: list[str]):
-    with shared.client.heard(Log, "/rosout") as logs:
+    with log_of_manager(shared) as wait_for:
         answer = set_hardware(shared, **fields)
         assert not answer.ok and answer.state.label == "active"
-        shared.client.spin_until(lambda: said(logs, *words), f"{words} in the log")
+        wait_for(*words)
 
 
 # The cycle.

@@ -62,9 +62,8 @@ impl Moving {
     }
 
     /// The states of its joints at a time, given to `put(joint, state)`.
-    pub(super) fn sample(&mut self, at: f64, mut put: impl FnMut(usize, JointState)) {
-        let Goal { motion, .. } = &mut *self.goal;
-        motion.sample(at, |joint, state| put(joint, state));
+    pub(super) fn sample(&mut self, at: f64, put: impl FnMut(usize, JointState)) {
+        self.goal.motion.sample(at, put);
     }
 }
 
@@ -142,11 +141,18 @@ impl Motions {
         }
     }
 
-    /// Joints whose motion is over rest; where it ends in motion, they brake.
-    pub(super) fn settle_ends(&mut self, desired: &[JointState], limits: &[JointLimits], period_secs: f64) {
+    /// Joints whose motion is over `ahead` seconds of trajectory time from now rest; where it ends in motion, they
+    /// brake.
+    pub(super) fn settle_ends(
+        &mut self,
+        ahead: f64,
+        desired: &[JointState],
+        limits: &[JointLimits],
+        period_secs: f64,
+    ) {
         for moving in &self.moving {
             let motion = &moving.goal.motion;
-            if moving.elapsed < motion.duration() {
+            if moving.elapsed + ahead < motion.duration() {
                 continue;
             }
             for (column, &joint) in motion.joints().iter().enumerate() {

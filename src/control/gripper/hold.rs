@@ -45,12 +45,16 @@ pub(super) struct Squeeze {
     pub(super) target: f64,
     /// Where the goal is; the reference never gets beyond it.
     pub(super) end: f64,
+    /// Where the joint met the object (rad or m).
+    contact: f64,
     /// The effort to hold with (N m or N); `None` where no effort is known.
     effort: Option<f64>,
     /// Where no effort is known, the reference is so far beyond the joint (rad or m).
     blind_lead: f64,
     /// How fast the reference follows an object that gives way (rad/s or m/s).
     creep: f64,
+    /// Farther than this ahead of the joint (rad or m) the reference does not go.
+    longest_lead: f64,
     quiet_secs: f64,
 }
 
@@ -63,11 +67,15 @@ pub(super) struct Grip {
     pub(super) blind_lead: f64,
     /// How fast the reference follows an object that gives way (rad/s or m/s).
     pub(super) creep: f64,
+    /// Farther than this ahead of the joint (rad or m) the reference does not go.
+    pub(super) longest_lead: f64,
 }
 
 /// With more than this part of the wanted effort the reference is taken back, with less than that it goes on.
 const MOST: f64 = 0.97;
 const LEAST: f64 = 0.88;
+/// A joint that moves with less than this part of it is free.
+const FREE: f64 = 0.5;
 /// In so many seconds two thirds of what is too far are taken back.
 const TAKE_BACK_SECS: f64 = 0.25;
 /// A reference that has kept its place for so long (s) is settled.
@@ -76,9 +84,10 @@ const SETTLED_SECS: f64 = 0.3;
 impl Squeeze {
     /// Holds with what the joint met on its way to `end`; its reference is at `reference` now.
     pub(super) fn new(grip: Grip, measured: &MeasuredJoint, reference: f64, end: f64) -> Self {
-        let Grip { effort, blind_lead, creep } = grip;
+        let Grip { effort, blind_lead, creep, longest_lead } = grip;
         let toward = (end - measured.position).signum();
-        Self { toward, target: reference, end, effort, blind_lead, creep, quiet_secs: 0.0 }
+        let (target, contact) = (reference, measured.position);
+        Self { toward, target, end, contact, effort, blind_lead, creep, longest_lead, quiet_secs: 0.0 }
             .within(measured.position)
     }
 
@@ -91,12 +100,27 @@ impl Squeeze {
             Some(wanted) if MOST * wanted < pushed => {
                 self.target -= self.toward * lead * (secs / TAKE_BACK_SECS).min(1.0);
             }
-            Some(wanted) if pushed < LEAST * wanted => self.target += self.toward * self.creep * secs,
+            // A servo that does not push although it is told to has no torque; there is nothing to follow.
+            Some(wanted) if pushed < LEAST * wanted && lead < self.longest_lead => {
+                self.target += self.toward * self.creep * secs
+            }
             Some(_) => {}
             None => self.target -= self.toward * (lead - self.blind_lead).max(0.0),
         }
         *self = self.within(measured.position);
         self.quiet_secs = if self.target == before { self.quiet_secs + secs } else { 0.0 };
+    }
+
+    /// The same, but what gives way is not followed.
+    pub(super) fn that_stays(self) -> Self {
+        Self { end: self.target, ..self }
+    }
+
+    /// Whether the joint got on by more than `distance`, and without effort.
+    pub(super) fn has_given_way(&self, measured: &MeasuredJoint, distance: f64) -> bool {
+        let pushed = measured.effort * self.toward;
+        distance < (measured.position - self.contact) * self.toward
+            && self.effort.is_some_and(|wanted| pushed < FREE * wanted)
     }
 
     /// Whether the reference keeps its place.

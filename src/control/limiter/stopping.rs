@@ -176,28 +176,32 @@ pub(super) fn growing_root(low: f64, high: f64, tolerance: f64, value: impl Fn(f
         return high;
     }
     let mut value_below = value(below);
-    if 0.0 <= value_below {
+    if -tolerance <= value_below {
         return low;
     }
     let near = 1e-16 * (low.abs() + high.abs());
+    let mut last_was_below = None;
     for round in 0..ROUNDS {
         if above - below <= near {
             break;
         }
-        // Every fourth round halves, so that it ends soon however bent the function is. A secant aims a little low.
+        // Every sixth round halves, so that it ends soon however bent the function is. A secant aims a little low.
         let secant = below - (value_below + tolerance / 2.0) * (above - below) / (value_above - value_below);
-        let halving = round % 4 == 3 || !(below < secant && secant < above);
+        let halving = round % 6 == 5 || !(below < secant && secant < above);
         let middle = if halving { f64::midpoint(below, above) } else { secant };
         let found = value(middle);
         if (-tolerance..=0.0).contains(&found) {
             return middle;
         }
-        if found <= 0.0 {
-            // Illinois: the end that stays counts for less, so that it is left in turn.
-            (below, value_below, value_above) = (middle, found, value_above / 2.0);
+        let is_below = found <= 0.0;
+        // Illinois: an end that stays twice counts for half, so that it is left in turn.
+        let weight = if last_was_below == Some(is_below) { 0.5 } else { 1.0 };
+        if is_below {
+            (below, value_below, value_above) = (middle, found, value_above * weight);
         } else {
-            (above, value_above, value_below) = (middle, found, value_below / 2.0);
+            (above, value_above, value_below) = (middle, found, value_below * weight);
         }
+        last_was_below = Some(is_below);
     }
     below
 }

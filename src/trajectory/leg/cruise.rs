@@ -37,7 +37,8 @@ fn lay(rates: &Rates, span: f64, cruise: f64, profile: &mut Profile) -> bool {
     // The way back in time.
     let end = Ramp::between(rates, profile.vf, -profile.af, cruise);
     let rest = span - begin.spans.iter().sum::<f64>() - end.spans.iter().sum::<f64>();
-    if !(0.0 <= rest) {
+    let is_possible = 0.0 <= rest;
+    if !is_possible {
         return false;
     }
     let ([b0, b1, b2], [e0, e1, e2]) = (begin.spans, end.spans);
