@@ -165,6 +165,8 @@ class Arm:
         self.emulator = self._start("servo_emulator", *paths, *emulator_arguments)
         self.emulator.wait_until(lambda: self.port.exists() and socket_path.exists(), "port and control were there")
         self.control = Control(socket_path)
+        # Parameter files of the nodes; a later one has the last word.
+        self.parameter_files = [CONFIG]
         self.hardware: Process
         self.controller: Process
 
@@ -173,7 +175,8 @@ class Arm:
         settings = {"port": self.port, **parameters}
         pairs = (("-p", f"{name.replace('__', '.')}:={text_of(value)}") for name, value in settings.items())
         words = [word for pair in pairs for word in pair]
-        return self._start(executable, "--ros-args", "--params-file", CONFIG, *words, *ros_arguments)
+        files = [word for path in self.parameter_files for word in ("--params-file", path)]
+        return self._start(executable, "--ros-args", *files, *words, *ros_arguments)
 
     def start_nodes(self, shape: str, **parameters: object) -> None:
         """Starts the arm in one process, or in two."""
@@ -198,6 +201,13 @@ class Arm:
 
 def text_of(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def parameter_file(folder: pathlib.Path, parameters: dict[str, dict]) -> pathlib.Path:
+    """A parameter file for some nodes; JSON is YAML."""
+    path = folder / "overlay.yaml"
+    path.write_text(json.dumps({node: {"ros__parameters": values} for node, values in parameters.items()}))
+    return path
 
 
 class Client:
@@ -302,8 +312,27 @@ class Goal:
         response = self.client.wait_for(self._result, "the goal's result", timeout)
         return Result(response.status, response.result.error_code, response.result.error_string)
 
+    @property
+    def ended(self) -> bool:
+        """Whether the result has come; it was asked for."""
+        return self._result is not None and self._result.done()
+
     def cancel(self):
         return self.client.wait_for(self.handle.cancel_goal_async(), "an answer to the cancel")
+
+
+@dataclasses.dataclass(frozen=True)
+class SentGoal:
+    """A goal that may have been answered."""
+
+    client: Client
+    answer: object
+    feedback: list
+
+    def wait(self) -> Goal:
+        handle = self.client.wait_for(self.answer, "an answer to the goal")
+        assert handle.accepted
+        return Goal(self.client, handle, self.feedback)
 
 
 class Follow:
@@ -328,12 +357,14 @@ class Follow:
 
     def send_only(self, motion, **fields) -> Goal:
         self.wait_until_ready()
+        return self.send_later(motion, **fields).wait()
+
+    def send_later(self, motion, **fields) -> SentGoal:
+        """Sends a goal without waiting for the answer."""
         feedback: list = []
         message = self._type.Goal(trajectory=motion, **fields)
         sent = self._action.send_goal_async(message, feedback_callback=lambda said: feedback.append(said.feedback))
-        handle = self.client.wait_for(sent, "an answer to the goal")
-        assert handle.accepted
-        return Goal(self.client, handle, feedback)
+        return SentGoal(self.client, sent, feedback)
 
     def close(self) -> None:
         self._action.destroy()
@@ -404,13 +435,20 @@ class System:
 
 
 @contextlib.contextmanager
-def running(folder: pathlib.Path, shape: str, *emulator_arguments: str, **parameters: object) -> Iterator[System]:
-    """An arm that holds and takes goals, until the block ends."""
+def running(
+    folder: pathlib.Path, shape: str, *emulator_arguments: str, overlay: dict | None = None, **parameters: object
+) -> Iterator[System]:
+    """An arm that holds and takes goals, until the block ends.
+
+    `overlay` has parameters by node, `parameters` are those that every node is given.
+    """
     with contextlib.ExitStack() as ends:
         client = Client()
         ends.callback(client.close)
         arm = Arm(folder, *emulator_arguments)
         ends.callback(arm.stop)
+        if overlay:
+            arm.parameter_files.append(parameter_file(folder, overlay))
         arm.start_nodes(shape, **parameters)
         system = System(arm, client, shape)
         system.wait_until_ready()

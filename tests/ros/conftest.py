@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from arm import SHAPES, Arm, Client, System, running
+from arm import IDS, SHAPES, Arm, Client, System, running
 from harness import Domain
+from jtc import Jtc
 
 
 # Whoever starts a test run in the background has interrupts ignored, and all that it starts would inherit that.
@@ -71,10 +72,32 @@ def start_emulator(ros_domain: int, tmp_path: pathlib.Path) -> Iterator[Callable
 
 @pytest.fixture(scope="module", params=SHAPES)
 def shared(request: pytest.FixtureRequest, private_ros: None, tmp_path_factory) -> Iterator[System]:
-    """An arm that holds, in both shapes; the tests of a module leave it usable for each other."""
+    """An arm that holds, in both shapes; the tests of a module leave it usable for each other.
+
+    A module may say by `overlay(folder)` which parameters its nodes have beside those that are shipped.
+    """
     pytest.importorskip("rclpy", reason="rclpy is not importable")
-    with own_domain(), running(tmp_path_factory.mktemp("arm"), request.param, "--pace") as system:
+    folder = tmp_path_factory.mktemp("arm")
+    overlay = getattr(request.module, "overlay", lambda _: None)(folder)
+    with own_domain(), running(folder, request.param, "--pace", overlay=overlay) as system:
         yield system
+
+
+@pytest.fixture(scope="module")
+def jtc_of_module(shared: System) -> Iterator[Jtc]:
+    """A client of the shared arm's trajectory controller."""
+    with contextlib.closing(Jtc(shared)) as jtc:
+        yield jtc
+
+
+@pytest.fixture
+def jtc(jtc_of_module: Jtc) -> Iterator[Jtc]:
+    """The same, with every joint at rest at 0; nothing is left in the way of the next test."""
+    jtc_of_module.home()
+    yield jtc_of_module
+    for id in IDS:
+        jtc_of_module.control.ask(f"unblock id={id}")
+    jtc_of_module.full_speed()
 
 
 @pytest.fixture
