@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from arm import JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration
+from arm import ARM_JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration
 
-ARM_JOINTS = JOINTS[:5]
 CONTROLLER = "arm_controller"
 CONTROLLER_STATE = f"{CONTROLLER}/controller_state"
 TOPIC = f"{CONTROLLER}/joint_trajectory"
