@@ -145,8 +145,8 @@ class Curve:
         )
         steps, late = np.diff(self.positions), self.late()
         mean = (self.velocities[1:] + self.velocities[:-1]) / 2.0 * PERIOD
-        # Within a step the velocity may bend by what the acceleration allows.
-        bend = most * SLACK * (PERIOD * (1.0 + late)) ** 2 / 4.0 + 1e-6
+        # Within a step the velocity may change at its beginning or at its end, by what the acceleration allows.
+        bend = most * SLACK * (PERIOD * (1.0 + late)) ** 2 / 2.0 + 1e-6
         caught_up = np.maximum(np.abs(self.velocities[1:]), np.abs(self.velocities[:-1])) * PERIOD * late
         jump = np.abs(steps - mean) - bend - caught_up
         worst = int(jump.argmax())
