@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use emulated_arm::{Arm, Changes};
+use emulated_arm::{Arm, Changes, Goals, follower};
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value as Json, json};
@@ -149,7 +149,7 @@ fn pure(lasts: Duration) -> Json {
     let (arm, _goals) = moving_arm(None, &[]);
     let (setup, goal) = (arm.setup.clone(), motion(&arm));
     let period_secs = setup.period.as_secs_f64();
-    let mut follower = Follower::new(setup.limits.clone(), period_secs);
+    let mut follower = follower(&setup);
     let policy = ArmPolicy {
         torque_ramp: Duration::ZERO,
         misses_to_degraded: 10,
@@ -200,11 +200,11 @@ fn time_each(lasts: Duration, mut call: impl FnMut()) -> f64 {
 }
 
 /// An arm with torque on, on its way.
-fn moving_arm(pace_bps: Option<u32>, changes: Changes<'_>) -> (Arm, rtrb::Producer<Request>) {
+fn moving_arm(pace_bps: Option<u32>, changes: Changes<'_>) -> (Arm, Goals) {
     let emulator = emulated_arm::power_up(BusConfig { pace_bps, ..emulated_arm::servos() });
     let (mut arm, mut goals) = Arm::with_trajectories(emulator, changes).unwrap();
     arm.cycle_until_state(State::Holding);
-    goals.push(motion(&arm)).unwrap();
+    goals.push(motion(&arm));
     arm.cycle_until_state(State::Active);
     (arm, goals)
 }

@@ -99,11 +99,11 @@ pub fn check_changeable(declared: &BTreeMap<String, Declared>, name: &str) -> Re
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::controller;
+    use super::super::tests::{arm_joints, controller};
     use super::*;
 
     fn settings() -> Settings {
-        Settings::new(&controller(), &[], &[Part::Controller]).unwrap()
+        Settings::new(&controller(), &arm_joints(), &[Part::Controller]).unwrap()
     }
 
     fn changes(entries: &[(&str, Value)]) -> Parameters {
@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn what_is_set_in_vain_is_remarked_on_once() {
         let mut settings = settings();
-        let gain = changes(&[("gains.gripper.p", Value::Double(5.0))]);
+        let gain = changes(&[("gains.wrist_roll.p", Value::Double(5.0))]);
         let sentence =
-            "parameter `gains.gripper.p` has no meaning for position-controlled servos; it is ignored";
-        let default = changes(&[("gains.gripper.p", Value::Double(0.0))]);
+            "parameter `gains.wrist_roll.p` has no meaning for position-controlled servos; it is ignored";
+        let default = changes(&[("gains.wrist_roll.p", Value::Double(0.0))]);
         assert_eq!(settings.set(&default).unwrap().remarks, Vec::<String>::new());
         assert_eq!(settings.set(&gain).unwrap().remarks, [sentence]);
         assert_eq!(settings.set(&gain).unwrap().remarks, Vec::<String>::new());

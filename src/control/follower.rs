@@ -361,7 +361,8 @@ impl ReferenceSource for Follower {
         self.pass_time(now);
         self.start_waiting(now);
         self.judge();
-        let moves = !self.motions.all_rest();
+        // Until it is known how it ends, a goal is motion.
+        let moves = !self.motions.all_rest() || self.motions.current().is_some();
         self.look_ahead();
         self.commands(|joint, command| reference[joint] = Reference::Follow(command.position));
         moves

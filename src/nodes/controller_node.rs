@@ -66,7 +66,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut drafts = Drafts::read(&context)?;
     let joints = drafts.joints()?;
     let failed = |error| anyhow!("cannot exchange joint states and commands: {error}");
-    let node = drafts.manager_node();
+    let node = drafts.shared_node();
     let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
     let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
     let servos =

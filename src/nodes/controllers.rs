@@ -115,9 +115,9 @@ impl Drafts {
         Ok(Self { manager, manager_config, drafts })
     }
 
-    /// The manager's node, for whatever else the process offers.
-    pub fn manager_node(&mut self) -> &mut Node {
-        &mut self.manager.node
+    /// A controller's node, for what all of them share; the manager's is for those who ask it.
+    pub fn shared_node(&mut self) -> &mut Node {
+        self.drafts.first_mut().map_or(&mut self.manager.node, |draft| &mut draft.builder.node)
     }
 
     /// The joints that the controllers drive.

@@ -130,13 +130,13 @@ impl ControlLoop {
     /// One cycle that was due at `due`; the servos' answers are waited for until `latest`.
     pub fn cycle(&mut self, due: Time, latest: Time) {
         let began = clock::now();
-        self.take_requests();
         if let Some(mut bus) = self.bus.take() {
             match self.on_bus(&mut bus, due, latest) {
                 Ok(()) => self.bus = Some(bus),
                 Err(lost) => self.on_lost(&lost),
             }
         } else {
+            self.take_requests();
             self.look_for_bus(began);
         }
         self.hand_out(due, began);
@@ -164,6 +164,8 @@ impl ControlLoop {
     /// The moment when the cycle was due is its time: references that are sampled at even steps move evenly.
     fn on_bus(&mut self, bus: &mut FeetechArm, now: Time, latest: Time) -> Result<(), LinkLost> {
         bus.read(latest)?;
+        // What was asked while the servos answered still counts for this cycle.
+        self.take_requests();
         let orders = self.core.tick(now, bus.fresh(), self.commander.source());
         self.carry_out(bus, orders, latest + bus.write_wire_time())?;
         self.wire_time += bus.cycle_wire_time();

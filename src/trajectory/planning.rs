@@ -58,7 +58,8 @@ impl<'a> Columns<'a> {
     /// The motion through positions that have no times.
     pub(super) fn plan_untimed(self, points: &[Point]) -> Result<Trajectory, Refusal> {
         let positions: Vec<Vec<f64>> = points.iter().map(|point| point.positions.clone()).collect();
-        let waypoints = time_waypoints(&self.start, &positions, &self.limits).map_err(Refusal::NoTiming)?;
+        let waypoints = time_waypoints(&self.start, &positions, &self.limits)
+            .map_err(|error| Refusal::Untimed(error.to_string()))?;
         let spline = Spline::new(&waypoints, &self.limits, &self.start);
         Ok(Trajectory { joints: self.joints, spline, timing: Timing::Optimal, slowed: None, fastest: 1.0 })
     }

@@ -2,8 +2,6 @@
 
 use super::feasibility::Quantity;
 
-use super::timing::TimingError;
-
 /// Why a trajectory is refused. Where `joint_trajectory_controller` has a text for it, the text begins like that one.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
@@ -170,9 +168,6 @@ pub enum Refusal {
         /// How long ago that is (s).
         ago: f64,
     },
-    /// It has no times, and none can be found.
-    #[error("The trajectory has no times, and none can be found: {0}.")]
-    NoTiming(TimingError),
     /// The controller does not take goals now.
     #[error("Can't accept new action goals. Controller is not running.")]
     Inactive,

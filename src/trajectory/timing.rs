@@ -2,14 +2,15 @@
 //!
 //! Knows no clock. The first position is reached from any state, the last at rest; those between are passed in motion
 //! where the geometry allows it. Each is passed without acceleration, at one of a few speeds along the path
-//! ([`passing`] says which); among those, dynamic programming over the time-optimal [`Leg`]s finds the fastest. Between
+//! (`passing` says which); among those, dynamic programming over the time-optimal [`Leg`]s finds the fastest. Between
 //! two positions no joint leaves their range. Takes a number of legs in proportion to the number of positions: work for
 //! a task, not for the control thread.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 mod passing;
 
-use super::leg::{Leg, Moves, TogetherError, plan_together};
+use super::leg::moves::Moves;
+use super::leg::{Leg, TogetherError, plan_together};
 use super::limits::{JointLimits, RawLimits};
 use super::spline::{Degree, JointState, Waypoint};
 use passing::{Passing, SPEEDS};

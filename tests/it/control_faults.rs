@@ -85,7 +85,7 @@ fn a_moving_joint_is_where_the_servo_says_in_spite_of_a_bad_line() {
     for fault in ["corrupt", "truncated", "noise", "stale", "wrong_id id=4"] {
         arm.emulate(&format!("fault {fault} probability=0.1"));
     }
-    goals.push(arm.goal(1, &[(0.4, 0.3), (0.8, -0.1)])).unwrap();
+    goals.push(arm.goal(1, &[(0.4, 0.3), (0.8, -0.1)]));
     arm.cycle_until_state(State::Active);
     let mut last = *arm.control.snapshot();
     while last.state == State::Active || last.state == State::Degraded {

@@ -117,9 +117,9 @@ proptest! {
         arm.cycle_until_state(State::Holding);
         for (id, (act, cycles)) in (1..).zip(acts) {
             match act {
-                Act::Goal { secs, position } => goals.push(arm.goal(id, &[(secs, position)])).unwrap(),
-                Act::Cancel => goals.push(Request::Cancel(GoalId(id - 1))).unwrap(),
-                Act::Stop => goals.push(Request::Stop).unwrap(),
+                Act::Goal { secs, position } => goals.push(arm.goal(id, &[(secs, position)])),
+                Act::Cancel => goals.push(Request::Cancel(GoalId(id - 1))),
+                Act::Stop => goals.push(Request::Stop),
                 Act::Ask(request) => ask(&mut arm, &mut tap, &[request], 0),
                 Act::Recover => recover(&mut arm, &mut tap),
                 Act::Command(_) => {}

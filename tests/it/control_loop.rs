@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use servo_arm::config::parameters::Value;
 use servo_arm::control::arm::ArmRequest;
-use servo_arm::control::follower::{Finished, GoalId, Outcome};
+use servo_arm::control::follower::{GoalId, Outcome};
 use servo_arm::control::safety::State;
 use servo_arm::protocol::feetech::registers::{
     GOAL_BLOCK, GOAL_POSITION, LOCK, RETURN_DELAY, Register, TORQUE_ENABLE, TORQUE_LIMIT,
@@ -12,9 +12,8 @@ use servo_arm::protocol::feetech::registers::{
 use servo_arm::servo::clock;
 use servo_arm::servo::emulator::events::Event;
 use servo_arm::servo::emulator::{BusConfig, Emulator, EmulatorConfig, Endpoint};
-use servo_arm::servo::ports::ArmEvent;
 
-use crate::emulated_arm::{Arm, power_up, servos};
+use crate::emulated_arm::{Arm, ended, power_up, servos};
 
 #[test]
 fn switching_on_writes_where_the_servos_stand_then_the_least_torque_then_torque_and_nothing_moves() {
@@ -84,13 +83,13 @@ fn the_same_on_a_paced_wire_on_a_thread_of_its_own() {
     let emulator = power_up(BusConfig { pace_bps: Some(1_000_000), ..servos() });
     let (mut arm, mut goals) = Arm::with_trajectories(emulator, &[]).unwrap();
     arm.cycle_until_state(State::Holding);
-    goals.push(arm.goal(7, &[(0.3, 0.1)])).unwrap();
+    goals.push(arm.goal(7, &[(0.3, 0.1)]));
     let Arm { emulator, control, mut ports, .. } = arm;
     let thread = control.spawn().unwrap();
     let end = clock::now() + Duration::from_secs(10);
     let outcome = loop {
-        if let Ok(ArmEvent::Finished(Finished { goal, outcome })) = ports.events.pop() {
-            break (goal.id, outcome);
+        if let Some(ended) = ports.events.pop().ok().as_ref().and_then(ended) {
+            break ended;
         }
         while ports.snapshots.pop().is_ok() {}
         assert!(clock::now() < end);
@@ -111,11 +110,11 @@ fn a_cycle_in_steady_state_leaves_the_heap_alone() {
     assert_no_heap("holding", || arm.cycles(300));
 
     let (first, second) = (arm.goal(1, &[(0.1, 0.05), (5.0, 0.2)]), arm.goal(2, &[(0.2, 0.1)]));
-    goals.push(first).unwrap();
+    goals.push(first);
     assert_no_heap("taking up a goal", || arm.cycles(1));
     assert_no_heap("following it", || arm.cycles(300));
     assert_eq!(arm.control.core().state(), State::Active);
-    goals.push(second).unwrap();
+    goals.push(second);
     assert_no_heap("replacing it and reaching the end", || {
         arm.cycle_until("arrived", |snapshot| snapshot.state == State::Holding);
     });
@@ -127,7 +126,7 @@ fn a_cycle_in_steady_state_leaves_the_heap_alone() {
 fn an_emergency_stop_leaves_the_heap_alone_too() {
     let (mut arm, mut goals) = Arm::with_trajectories(power_up(servos()), &[]).unwrap();
     arm.cycle_until_state(State::Holding);
-    goals.push(arm.goal(1, &[(5.0, 0.5)])).unwrap();
+    goals.push(arm.goal(1, &[(5.0, 0.5)]));
     arm.cycle_until_state(State::Active);
     arm.ask(ArmRequest::EmergencyStop);
     assert_no_heap("stopping", || arm.cycles(100));
@@ -191,7 +190,7 @@ fn a_return_delay_is_set_to_zero_unless_the_servo_holds() {
 fn arrives(emulator: servo_arm::servo::emulator::Running, changes: crate::emulated_arm::Changes<'_>) {
     let (mut arm, mut goals) = Arm::with_trajectories(emulator, changes).unwrap();
     arm.cycle_until_state(State::Holding);
-    goals.push(arm.goal(3, &[(0.2, 0.15), (0.4, 0.3)])).unwrap();
+    goals.push(arm.goal(3, &[(0.2, 0.15), (0.4, 0.3)]));
     arm.cycle_until_state(State::Active);
     let last = arm.cycle_until_state(State::Holding);
     assert_eq!(finished(&mut arm), [(GoalId(3), Outcome::Reached)]);
@@ -205,11 +204,7 @@ fn arrives(emulator: servo_arm::servo::emulator::Running, changes: crate::emulat
 }
 
 fn finished(arm: &mut Arm) -> Vec<(GoalId, Outcome)> {
-    let ended = arm.events().into_iter().filter_map(|event| match event {
-        ArmEvent::Finished(Finished { goal, outcome }) => Some((goal.id, outcome)),
-        _ => None,
-    });
-    ended.collect()
+    arm.events().iter().filter_map(ended).collect()
 }
 
 fn assert_no_heap(what: &str, cycles: impl FnOnce()) {

@@ -8,7 +8,10 @@ use servo_arm::config::Config;
 use servo_arm::config::controller::JointTolerance;
 use servo_arm::config::parameters::{Parameters, Value};
 use servo_arm::control::arm::ArmRequest;
-use servo_arm::control::follower::{Follower, Goal, GoalId, Request, Tolerances};
+use servo_arm::control::ensemble::{Ensemble, Member, MemberEvent, MemberRequest};
+use servo_arm::control::follower::{
+    Ended, Follower, FollowerEvent, FollowerSetup, Goal, GoalId, Outcome, Request, Tolerances,
+};
 use servo_arm::control::safety::State;
 use servo_arm::control::stream::{CommandStream, JointCommand};
 use servo_arm::protocol::feetech::Id;
@@ -16,9 +19,10 @@ use servo_arm::servo::clock;
 use servo_arm::servo::control_thread::{ArmSetup, ControlLoop};
 use servo_arm::servo::emulator::{BusConfig, Emulator, EmulatorConfig, Endpoint, Running};
 use servo_arm::servo::feetech_arm::IdentifyError;
-use servo_arm::servo::ports::{ArmEvent, ArmPorts, Commander, StreamCommander, TrajectoryCommander, ports};
+use servo_arm::servo::ports::{ArmEvent, ArmPorts, Commander, EnsembleCommander, StreamCommander, ports};
 use servo_arm::servo::setup::{arm_setup, robot_model};
 use servo_arm::servo::snapshot::Snapshot;
+use servo_arm::trajectory::motion::Motion;
 use servo_arm::trajectory::waypoints::{Point, Rules, Waypoints};
 
 /// Changes of the shipped parameters.
@@ -31,6 +35,39 @@ pub(crate) struct Arm {
     pub(crate) ports: ArmPorts,
     pub(crate) requests: Producer<ArmRequest>,
     pub(crate) setup: ArmSetup,
+}
+
+/// The queue of a follower's requests.
+pub(crate) struct Goals(Producer<(usize, MemberRequest)>);
+
+impl Goals {
+    /// The next cycle hears it.
+    pub(crate) fn push(&mut self, request: Request) {
+        self.0.push((0, MemberRequest::Trajectory(request))).unwrap();
+    }
+}
+
+/// How a goal ended, if the event says so of one.
+pub(crate) fn ended(event: &ArmEvent) -> Option<(GoalId, Outcome)> {
+    match event {
+        ArmEvent::Controller(_, MemberEvent::Trajectory(FollowerEvent::Ended(Ended { id, outcome }))) => {
+            Some((*id, *outcome))
+        }
+        _ => None,
+    }
+}
+
+/// A follower of all joints.
+pub(crate) fn follower(setup: &ArmSetup) -> Follower {
+    let count = setup.joints.len();
+    Follower::new(FollowerSetup {
+        joints: (0..count).collect(),
+        commanded: vec![true; count],
+        limits: setup.limits.clone(),
+        braking_limits: setup.limits.clone(),
+        period_secs: setup.period.as_secs_f64(),
+        speed_factor: 1.0,
+    })
 }
 
 /// Long enough for anything that does not hang.
@@ -64,11 +101,11 @@ impl Arm {
     pub(crate) fn with_trajectories(
         emulator: Running,
         changes: Changes<'_>,
-    ) -> Result<(Self, Producer<Request>), IdentifyError> {
+    ) -> Result<(Self, Goals), IdentifyError> {
         let setup = setup(emulator.port(), changes);
-        let follower = Follower::new(setup.limits.clone(), setup.period.as_secs_f64());
-        let (commander, goals) = TrajectoryCommander::new(follower);
-        Ok((Self::connect(emulator, setup, Box::new(commander))?, goals))
+        let member = Member::Trajectory(follower(&setup));
+        let (commander, requests) = EnsembleCommander::new(Ensemble::new(vec![member]));
+        Ok((Self::connect(emulator, setup, Box::new(commander))?, Goals(requests)))
     }
 
     /// An arm that obeys a stream of commands; they go into the queue.
@@ -164,12 +201,14 @@ impl Arm {
         let rules = Rules { allow_partial: true, ..Rules::new(joints, &self.setup.limits) };
         Request::Follow(Box::new(Goal {
             id: GoalId(id),
-            trajectory: waypoints.validate(rules).unwrap(),
+            motion: Motion::new(waypoints.validate(rules).unwrap()),
             start: None,
             tolerances: Tolerances {
                 joints: vec![JointTolerance { path: 0.0, goal: 0.01 }; joints.len()],
                 goal_time_secs: 0.0,
+                timeout_secs: None,
             },
+            blends: true,
         }))
     }
 

@@ -110,7 +110,8 @@ def shared_gripper(request, private_ros, tmp_path_factory):
 def gripper(shared_gripper):
     """Open and free, at its configured effort."""
     shared_gripper.system.control.ask(f"unblock id={ID}")
-    assert shared_gripper.send(0.0).result()[0] == GoalStatus.STATUS_SUCCEEDED
+    result = shared_gripper.send(0.0).result()
+    assert result[0] == GoalStatus.STATUS_SUCCEEDED, (result, shared_gripper.system.arm.controller.output)
     wait_until_still(shared_gripper, ticks(0.0))
     yield shared_gripper
 
@@ -132,7 +133,7 @@ def wait_until_still(gripper: Gripper, at: float) -> None:
 def test_a_free_jaw_reaches_its_goal(gripper):
     sent = gripper.send(1.0)
     status, result, position, effort = sent.result()
-    assert status == GoalStatus.STATUS_SUCCEEDED
+    assert status == GoalStatus.STATUS_SUCCEEDED, (result, gripper.system.arm.controller.output)
     assert result.reached_goal and not result.stalled
     assert position == pytest.approx(1.0, abs=0.011)
     assert abs(effort) < RATED

@@ -22,6 +22,8 @@ WORDS = ["demo", "test", "bench", "shell", "setup", "clean", "help"]
         ["test", "--all"],
         ["bench"],
         ["bench", "no_such_bench"],
+        ["bench", "cycle", "--separate"],
+        ["bench", "latency", "--json"],
         ["shell", "env"],
         ["shell", "--"],
         ["setup", "now"],
@@ -38,7 +40,8 @@ def test_a_misused_command_line_gets_a_usage_line_and_exit_2(arguments: list[str
 
 def test_an_unknown_bench_lists_those_there_are():
     stderr = run("bench", "no_such_bench").stderr
-    for bench in (ROOT / "benches").glob("*.rs"):
+    benches = [*(ROOT / "benches").glob("*.rs"), *(main.parent for main in (ROOT / "benches").glob("*/main.rs"))]
+    for bench in benches:
         assert bench.stem in stderr
 
 

@@ -90,7 +90,9 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     let available = r2r::Node::is_available(&client).map_err(|error| anyhow!("action client: {error}"))?;
     let spinning = ros::spin(vec![builder.node])?;
 
-    let mut processes = Processes::start_emulator(&config_file).await?;
+    let own = std::env::current_exe().context("cannot find our own executable")?;
+    let beside = own.parent().context("our own executable is in no folder")?;
+    let mut processes = Processes::start_emulator(beside, &config_file).await?;
     let wire = Wire::watch(&processes.control_socket())?;
     processes.start_nodes(&config_file, arguments.separate)?;
     let demo = Demo { arguments, observer, client, wire, script: Script::new(&setup.joints, &setup.limits) };

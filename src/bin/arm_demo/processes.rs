@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 
 /// The emulator and the nodes.
 pub(crate) struct Processes {
+    executables: PathBuf,
     folder: PathBuf,
     emulator: Child,
     nodes: Vec<(&'static str, Child)>,
@@ -29,12 +30,12 @@ const EMULATOR_TIMEOUT: Duration = Duration::from_secs(5);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Processes {
-    /// Starts the emulator and waits until its port is there.
-    pub(crate) async fn start_emulator(config: &Path) -> anyhow::Result<Self> {
+    /// Starts the emulator and waits until its port is there. All executables are in one folder.
+    pub(crate) async fn start_emulator(executables: &Path, config: &Path) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("servo_arm_demo_{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let (port, control) = (folder.join("arm"), folder.join("control"));
-        let mut command = sibling("servo_emulator")?;
+        let mut command = executable(executables, "servo_emulator");
         command
             .arg("--config")
             .arg(config)
@@ -44,7 +45,9 @@ impl Processes {
             .arg(&control)
             .arg("--pace");
         let emulator = command.stdout(Stdio::null()).spawn().context("cannot start servo_emulator")?;
-        let mut processes = Self { folder, emulator, nodes: Vec::new(), started: Instant::now() };
+        let executables = executables.to_owned();
+        let mut processes =
+            Self { executables, folder, emulator, nodes: Vec::new(), started: Instant::now() };
         let waited = Instant::now();
         while !(port.exists() && control.exists()) {
             if let Some(status) = processes.emulator.try_wait()? {
@@ -64,7 +67,7 @@ impl Processes {
             if separate { &["hardware_node", "controller_node"] } else { &["arm_node"] };
         self.started = Instant::now();
         for name in names {
-            let mut command = sibling(name)?;
+            let mut command = executable(&self.executables, name);
             command.args(["--ros-args", "--log-level", "warn", "--params-file"]).arg(config);
             command.arg("-p").arg(format!("port:={}", self.folder.join("arm").display()));
             let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
@@ -121,12 +124,11 @@ impl Processes {
     }
 }
 
-/// An executable beside our own, in a process group of its own, so that Ctrl-C reaches us alone and we end it in order.
-fn sibling(name: &str) -> anyhow::Result<Command> {
-    let own = std::env::current_exe().context("cannot find our own executable")?;
-    let mut command = Command::new(own.with_file_name(name));
+/// In a process group of its own, so that Ctrl-C reaches us alone and we end it in order.
+fn executable(folder: &Path, name: &str) -> Command {
+    let mut command = Command::new(folder.join(name));
     command.stdin(Stdio::null()).kill_on_drop(true).process_group(0);
-    Ok(command)
+    command
 }
 
 async fn end(name: &str, child: &mut Child) -> Option<String> {

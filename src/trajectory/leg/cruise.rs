@@ -6,7 +6,7 @@
 
 use rsruckig::profile::Profile;
 
-use super::Rates;
+use super::moves::Rates;
 
 /// After so many halvings, nothing is left of the interval.
 const HALVINGS: u32 = 80;
