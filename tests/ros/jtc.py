@@ -134,8 +134,10 @@ class Curve:
         return np.maximum(np.diff(self.times) - PERIOD, 0.0)
 
     def accelerations(self) -> np.ndarray:
-        """How the velocity changes, from each sample to the next."""
-        return np.diff(self.velocities) / np.maximum(np.diff(self.times), PERIOD)
+        """How the velocity changes, from each sample to the next; around late cycles in the mean."""
+        spans = np.maximum(np.diff(self.times), PERIOD)
+        beside = np.maximum(np.concatenate((spans[:1], spans[:-1])), np.concatenate((spans[1:], spans[-1:])))
+        return np.diff(self.velocities) / np.where(self.irregular(), np.maximum(spans, beside), spans)
 
     def assert_smooth(self, most: float = MAX_ACCELERATION) -> None:
         """The reference moved, and neither its position nor its velocity jumped."""
@@ -150,14 +152,19 @@ class Curve:
         mean = (self.velocities[1:] + self.velocities[:-1]) / 2.0
         # Within a step the velocity may change at its beginning or at its end, by what the acceleration allows.
         bend = most * SLACK * np.maximum(spans, PERIOD) ** 2 / 2.0 + 1e-6
-        # Late cycles are counted in whole periods, and stamps jitter.
-        unsure = np.abs(mean) * np.where(self.late() > 0.3 * PERIOD, PERIOD, 0.1 * PERIOD)
-        jump = np.abs(steps - mean * spans) - bend - unsure
+        # Steps are of a period, whatever their stamps; around late cycles it may be some periods more or less.
+        unsure = np.abs(mean) * np.where(self.irregular(), np.abs(spans) + 3.0 * PERIOD, np.abs(spans - PERIOD))
+        jump = np.abs(steps - mean * PERIOD) - bend - unsure - 0.05 * np.abs(mean) * PERIOD
         worst = int(jump.argmax())
         assert jump[worst] <= 0.0, (
             f"a step of {steps[worst]:.5f} at {self.times[worst] - self.times[0]:.3f} s "
-            f"where velocities say {mean[worst] * spans[worst]:.5f}"
+            f"where velocities say {mean[worst] * PERIOD:.5f}; spans {spans[max(0, worst - 2) : worst + 3]}"
         )
+
+    def irregular(self) -> np.ndarray:
+        """For each step whether it, or one beside it, did not take about a period."""
+        off = np.abs(np.diff(self.times) - PERIOD) > 0.3 * PERIOD
+        return off | np.concatenate(([False], off[:-1])) | np.concatenate((off[1:], [False]))
 
 
 class Jtc:
