@@ -55,7 +55,8 @@ struct Arguments {
     separate: bool,
 }
 
-const SETTLE_TIME: Duration = Duration::from_millis(200);
+/// Rest before a goal; the range is that of a control period or more, so that no moment of it is preferred.
+const SETTLE_SECS: std::ops::Range<f64> = 0.2..0.22;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// A result that is later than this will not come any more.
 const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -182,7 +183,8 @@ impl Demo {
     /// Sends one goal, stamped with the present, and waits for its result.
     async fn execute(&self, step: &Step) -> anyhow::Result<GoalTimes> {
         // What the motion before still settles is no answer to this goal.
-        tokio::time::sleep(SETTLE_TIME).await;
+        let settle_secs = SETTLE_SECS.start + (SETTLE_SECS.end - SETTLE_SECS.start) * fastrand::f64();
+        tokio::time::sleep(Duration::from_secs_f64(settle_secs)).await;
         self.wire.expect_change();
         let patience = Duration::from_secs_f64(step.motion.secs().unwrap_or(0.0)) + RESULT_TIMEOUT;
         let sent = clock::now();

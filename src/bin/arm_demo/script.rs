@@ -200,3 +200,47 @@ fn wave(limits: &[JointLimits], home: &[f64]) -> Vec<Point> {
     };
     (1..=WAVE_POINTS).map(point).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use servo_arm::trajectory::limits::RawLimits;
+    use servo_arm::units::{Calibration, Radians, Ticks};
+
+    use super::*;
+
+    fn joint(reversed: bool, lower: f64, upper: f64) -> DrivenJoint {
+        let raw = RawLimits { lower, upper, max_velocity: 1.0, max_acceleration: 1.0, max_jerk: 1.0 };
+        DrivenJoint {
+            name: "elbow".to_owned(),
+            limits: JointLimits::new(raw).unwrap(),
+            calibration: Calibration { zero: Ticks(2048), reversed, ticks_per_turn: 4096.0 },
+        }
+    }
+
+    #[test]
+    fn the_smallest_motion_to_the_next_place_is_another_tick() {
+        const SMALL: f64 = 1e-5;
+        for (reversed, part, next) in
+            [(false, 0.0, 0.3), (true, 0.0, 0.3), (false, 0.3, -0.3), (true, -0.3, 0.0)]
+        {
+            let joint = joint(reversed, -1.0, 1.2);
+            let place = ready(&joint, part, next);
+            assert!((place - at(&joint.limits, part)).abs() < 0.0016, "{place}");
+            let moved = place + SMALL * (next - part).signum();
+            let ticks = |position| joint.calibration.to_ticks(Radians(position));
+            assert_ne!(ticks(place), ticks(moved), "{part} to {next}");
+            assert_eq!(ticks(place), ticks(2.0 * place - moved), "{part} to {next}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_never_outside_the_travel() {
+        for (lower, upper) in [(0.0, 1.0), (0.0005, 1.0), (-1.0, -0.0005)] {
+            let joint = joint(false, lower, upper);
+            for (part, next) in [(0.0, 0.3), (0.0, -0.3), (0.3, -0.3), (-0.3, 0.3)] {
+                let place = ready(&joint, part, next);
+                assert!(joint.limits.contains(place), "{place} of {lower} to {upper}");
+            }
+        }
+    }
+}
