@@ -357,6 +357,19 @@ fn a_speed_of_zero_pauses_on_the_path_and_another_speed_goes_on() {
 }
 
 #[test]
+fn a_handover_at_half_speed_is_no_jump() {
+    let mut bench = Bench::new();
+    bench.follower.request(Request::SetSpeed(0.5));
+    bench.send(1, &["a"], &[(1.0, &[1.0], &[0.0])]);
+    bench.run(0.9);
+    bench.send(2, &["a"], &[(1.0, &[1.5], &[0.0])]);
+    bench.run(PERIOD);
+    assert_eq!(bench.run(5.0), Some((GoalId(2), Outcome::Reached)));
+    let (_, accelerations) = bench.derivatives(0);
+    assert!(accelerations.iter().all(|a| a.abs() < 6.0));
+}
+
+#[test]
 fn at_half_speed_everything_takes_twice_as_long() {
     let mut bench = Bench::new();
     bench.follower.request(Request::SetSpeed(0.5));

@@ -51,6 +51,8 @@ pub(super) struct Checking {
     report: watch::Receiver<ControllerReport>,
     under_way: FuturesOrdered<BoxFuture<'static, Checked>>,
     cancelled: HashSet<GoalUuid>,
+    /// Whether the controller takes goals.
+    active: bool,
 }
 
 /// All that a goal is held against.
@@ -72,7 +74,13 @@ impl Checking {
         config: watch::Receiver<Config>,
         report: watch::Receiver<ControllerReport>,
     ) -> Self {
-        Self { names, limits, config, report, under_way: FuturesOrdered::new(), cancelled: HashSet::new() }
+        let (under_way, cancelled) = (FuturesOrdered::new(), HashSet::new());
+        Self { names, limits, config, report, under_way, cancelled, active: true }
+    }
+
+    /// The controller takes goals from now on, or does not any more.
+    pub(super) fn set_active(&mut self, active: bool) {
+        self.active = active;
     }
 
     /// Begins to check what came.
@@ -83,7 +91,7 @@ impl Checking {
             limits: self.limits.clone(),
             config: self.config.borrow().controller.clone(),
             start: report.joints().iter().map(|joint| joint.desired).collect(),
-            active: report.view.active,
+            active: self.active,
         };
         let checked = if is_long(from.trajectory()) {
             check.run_aside(from).boxed()
