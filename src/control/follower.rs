@@ -30,7 +30,8 @@ pub use goal::{
 };
 
 use self::motions::{Motions, Moving};
-use self::rhythm::Rhythm;
+pub use self::rhythm::LONGEST_INTERVAL;
+use self::rhythm::{Pace, Rhythm};
 use self::speed::SpeedFactor;
 use self::tolerance::Verdict;
 pub use self::tolerance::position_error;
@@ -333,11 +334,17 @@ impl Follower {
             self.rhythm.forget();
             return;
         }
+        let factor = self.speed.now();
         let asked_secs = motion.stated_duration();
         let target = |column| motion.end(column).position;
-        if let Some(pace) = self.rhythm.note(now, motion.joints(), &self.limits, asked_secs, target) {
-            moving.redirect(from, &self.limits, pace.after_secs, &pace.velocities);
-            moving.stop_at = Some(moving.elapsed + pace.patience_secs);
+        let pace = self.rhythm.note(now, motion.joints(), &self.limits, asked_secs, target);
+        if let Some(Pace { mut velocities, after_secs, patience_secs }) =
+            pace.filter(|_| NEARLY_PAUSED < factor)
+        {
+            // A stream goes by the clock, not by trajectory time.
+            velocities.iter_mut().for_each(|velocity| *velocity /= factor);
+            moving.redirect(from, &self.limits, after_secs * factor, &velocities);
+            moving.stop_at = Some(moving.elapsed + patience_secs * factor);
         }
     }
 

@@ -404,6 +404,21 @@ fn points_of_a_stream_are_passed_without_stop_and_go_and_the_last_one_is_not_ove
 }
 
 #[test]
+fn a_stream_at_half_speed_goes_by_the_clock() {
+    let mut bench = Bench::new();
+    bench.follower.request(Request::SetSpeed(0.5));
+    bench.run(1.0);
+    for k in 1..=30 {
+        bench.send(k, &["a"], &[(0.05, &[k as f64 * 0.05], &[])]);
+        (0..5).for_each(|_| bench.step());
+    }
+    let (velocities, accelerations) = bench.derivatives(0);
+    let middle = &velocities[velocities.len() - 60..velocities.len() - 10];
+    assert!(middle.iter().all(|v| (v - 1.0).abs() < 0.2), "{middle:?}");
+    assert!(accelerations.iter().all(|a| a.abs() < 12.0));
+}
+
+#[test]
 fn a_single_point_without_time_is_reached_as_soon_as_the_limits_allow() {
     let mut bench = Bench::new();
     let start = bench.now;
