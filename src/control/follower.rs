@@ -217,7 +217,8 @@ impl Follower {
     /// Every joint that moves comes to rest.
     fn brake(&mut self) {
         self.rhythm.forget();
-        self.motions.brake_all(&self.desired, &self.braking_limits, self.period_secs);
+        // From what the joints were told last; between two steps that is not the reference of the present any more.
+        self.motions.brake_all(&self.command, &self.braking_limits, self.period_secs);
         self.retire();
     }
 

@@ -203,6 +203,19 @@ fn cancel_decelerates_and_holds_the_reference() {
 }
 
 #[test]
+fn no_joint_goes_back_when_it_comes_to_rest() {
+    for id in 1..20 {
+        let mut bench = Bench::new();
+        bench.send(id, &["a"], &[(1.0, &[2.0], &[0.0])]);
+        bench.run(0.04 * id as f64);
+        bench.follower.request(Request::Cancel(GoalId(id)));
+        bench.run(PERIOD);
+        bench.run(1.0);
+        assert!(bench.references.is_sorted_by(|before, after| before[0] <= after[0]), "after {id} steps");
+    }
+}
+
+#[test]
 fn a_cancel_of_another_goal_changes_nothing() {
     let mut bench = Bench::new();
     bench.follow(bench.goal(1, &["a"], &[(0.5, &[1.0], &[])]));

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from arm import JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration
+from arm import ARM_JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration
 
-ARM_JOINTS = JOINTS[:5]
 CONTROLLER = "arm_controller"
 CONTROLLER_STATE = f"{CONTROLLER}/controller_state"
 TOPIC = f"{CONTROLLER}/joint_trajectory"
@@ -63,7 +62,11 @@ def seconds(stamp) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """One joint's reference over time, as `controller_state` told it."""
+    """One joint's reference over time, as `controller_state` told it.
+
+    A reference is sampled a period ahead, because the servos get it at the end of a cycle: what a state says holds for
+    a period after the state before. In cycles that are not late that is the state's own stamp.
+    """
 
     times: np.ndarray
     positions: np.ndarray
@@ -126,13 +129,14 @@ class Curve:
         return float(np.abs(velocities - wanted)[part].max())
 
     def late(self) -> np.ndarray:
-        """For each step how many periods it, or the one before it, was late: a reference catches up afterwards."""
-        missed = np.maximum(np.round(np.diff(self.times) / PERIOD), 1.0) - 1.0
-        return missed + np.concatenate(([0.0], missed[:-1]))
+        """For each step the time by which it is longer than a period."""
+        return np.maximum(np.diff(self.times) - PERIOD, 0.0)
 
     def accelerations(self) -> np.ndarray:
-        """How the velocity changes, from each sample to the next."""
-        return np.diff(self.velocities) / (PERIOD * (1.0 + self.late()))
+        """How the velocity changes, from each sample to the next; around late cycles in the mean."""
+        spans = np.maximum(np.diff(self.times), PERIOD)
+        beside = np.maximum(np.concatenate((spans[:1], spans[:-1])), np.concatenate((spans[1:], spans[-1:])))
+        return np.diff(self.velocities) / np.where(self.irregular(), np.maximum(spans, beside), spans)
 
     def assert_smooth(self, most: float = MAX_ACCELERATION) -> None:
         """The reference moved, and neither its position nor its velocity jumped."""
@@ -143,14 +147,23 @@ class Curve:
             f"{accelerations[worst]:.1f} rad/s^2 at {self.times[worst] - self.times[0]:.3f} s: "
             f"velocities {self.velocities[max(0, worst - 2) : worst + 4]}"
         )
-        steps, late = np.diff(self.positions), self.late()
-        mean = (self.velocities[1:] + self.velocities[:-1]) / 2.0 * PERIOD
-        # Within a step the velocity may bend by what the acceleration allows.
-        bend = most * SLACK * (PERIOD * (1.0 + late)) ** 2 / 4.0 + 1e-6
-        caught_up = np.maximum(np.abs(self.velocities[1:]), np.abs(self.velocities[:-1])) * PERIOD * late
-        jump = np.abs(steps - mean) - bend - caught_up
+        spans, steps = np.diff(self.times), np.diff(self.positions)
+        mean = (self.velocities[1:] + self.velocities[:-1]) / 2.0
+        # Within a step the velocity may change at its beginning or at its end, by what the acceleration allows.
+        bend = most * SLACK * np.maximum(spans, PERIOD) ** 2 / 2.0 + 1e-6
+        # Steps are of a period, whatever their stamps; around late cycles it may be some periods more or less.
+        unsure = np.abs(mean) * np.where(self.irregular(), np.abs(spans) + 3.0 * PERIOD, np.abs(spans - PERIOD))
+        jump = np.abs(steps - mean * PERIOD) - bend - unsure - 0.05 * np.abs(mean) * PERIOD
         worst = int(jump.argmax())
-        assert jump[worst] <= 0.0, f"a step of {steps[worst]:.5f} where velocities say {mean[worst]:.5f}"
+        assert jump[worst] <= 0.0, (
+            f"a step of {steps[worst]:.5f} at {self.times[worst] - self.times[0]:.3f} s "
+            f"where velocities say {mean[worst] * PERIOD:.5f}; spans {spans[max(0, worst - 2) : worst + 3]}"
+        )
+
+    def irregular(self) -> np.ndarray:
+        """For each step whether it, or one beside it, did not take about a period."""
+        off = np.abs(np.diff(self.times) - PERIOD) > 0.3 * PERIOD
+        return off | np.concatenate(([False], off[:-1])) | np.concatenate((off[1:], [False]))
 
 
 class Jtc:
@@ -206,6 +219,11 @@ class Jtc:
         begin = seconds(self.latest.header.stamp)
         self.until(lambda: seconds(self.latest.header.stamp) - begin >= wanted, f"{wanted} s of states")
 
+    def rest(self) -> list[float]:
+        """The arm's references when they have come to rest."""
+        self.wait_until_rest()
+        return self.references()
+
     def references(self) -> list[float]:
         """The arm's references by the newest state."""
         return list(self.latest.reference.positions)[: len(ARM_JOINTS)]
@@ -218,9 +236,9 @@ class Jtc:
         states = list(self.states)
         column = list(states[0].joint_names).index(joint)
         return Curve(
-            np.array([seconds(state.header.stamp) for state in states]),
-            np.array([state.reference.positions[column] for state in states]),
-            np.array([state.reference.velocities[column] for state in states]),
+            np.array([seconds(state.header.stamp) + PERIOD for state in states[:-1]]),
+            np.array([state.reference.positions[column] for state in states[1:]]),
+            np.array([state.reference.velocities[column] for state in states[1:]]),
         )
 
     def is_moving(self) -> bool:
@@ -247,6 +265,7 @@ class Jtc:
     def home(self, position: float = 0.0) -> None:
         """Every joint rests at one position."""
         self.wait_until_rest(2)
+        self.until(lambda: max(map(abs, self.latest.error.positions)) < 0.03, "the joints follow their references")
         distance = max(abs(reference - position) for reference in self.references())
         if distance > 1e-9:
             result = self.send(motion((max(0.2, 0.5 * distance**0.5), position, 0.0))).result()

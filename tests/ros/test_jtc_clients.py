@@ -42,7 +42,7 @@ def test_moveit_executes_a_plan_in_the_time_that_it_watches_for(jtc):
         curve.assert_smooth()
         plan = lambda at, place=place: 0.1 + minimum_jerk(at / length, length)[0] * (place - 0.1)  # noqa: E731
         assert curve.shape_deviation(plan, length) < 0.03, joint
-    assert jtc.references() == pytest.approx(places, abs=1e-6)
+    assert jtc.rest() == pytest.approx(places, abs=1e-6)
 
 
 def test_moveit_executes_plan_after_plan(jtc):

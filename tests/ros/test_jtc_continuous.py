@@ -38,6 +38,7 @@ def test_a_full_turn_is_no_way_at_all(jtc):
         assert_reached(jtc.send(motion((0.3, only(math.tau), 0.0))).result())
         jtc.spin_for(0.1)
         assert len(set(writes.goals(5))) == 1
+    jtc.wait_until_rest()
     assert jtc.reference(ENDLESS) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -79,6 +80,7 @@ def test_a_violation_names_the_shorter_way_round(jtc):
 def test_a_first_point_at_time_zero_may_be_a_turn_away(jtc):
     there = motion((0.0, only(math.tau)), (0.3, only(math.tau + 0.2)))
     assert_reached(jtc.send(there, path_tolerance=[tolerance(ENDLESS, 0.1)]).result())
+    jtc.wait_until_rest()
     assert jtc.reference(ENDLESS) == pytest.approx(0.2, abs=1e-6)
 
 
@@ -86,6 +88,7 @@ def test_a_revolute_joint_goes_the_way_that_it_is_told_and_has_ends(jtc):
     result = jtc.send(motion((0.3, only(0.4 + math.tau, "shoulder_pan"), 0.0))).result()
     assert_aborted(result, Code.INVALID_GOAL, "Position of joint shoulder_pan")
     assert_reached(jtc.send(motion((0.4, only(-0.5, "shoulder_pan"), 0.0))).result())
+    jtc.wait_until_rest()
     assert jtc.reference("shoulder_pan") == pytest.approx(-0.5, abs=1e-6)
 
 

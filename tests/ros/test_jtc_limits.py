@@ -128,7 +128,7 @@ def test_a_goal_without_times_takes_the_shortest_time_that_the_limits_allow(jtc)
 def test_joints_without_times_arrive_together(jtc):
     assert_reached(jtc.send(motion((0.0, [0.2, -0.2, 0.1, 0.3, 0.8]))).result())
     jtc.wait_until_rest()
-    assert jtc.references() == pytest.approx([0.2, -0.2, 0.1, 0.3, 0.8], abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.2, -0.2, 0.1, 0.3, 0.8], abs=1e-6)
     ends = [jtc.curve(joint).end for joint in ARM_JOINTS]
     assert max(ends) - min(ends) < 0.06
 

@@ -101,5 +101,5 @@ def test_goals_that_come_at_once_all_get_their_results_and_the_last_one_is_reach
     assert all(result.code == Code.INVALID_GOAL and "preempted" in result.text for result in results[:-1])
     assert_reached(results[-1])
     jtc.wait_until_rest()
-    assert jtc.references() == pytest.approx([0.2] * 5, abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.2] * 5, abs=1e-6)
     jtc.curve("shoulder_pan").assert_smooth()

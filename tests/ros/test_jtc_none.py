@@ -33,4 +33,4 @@ def test_a_new_goal_takes_over(jtc):
     jtc.wait_until_beyond(0.05)
     assert_reached(jtc.send(motion((0.2, 0.0))).result())
     assert "preempted" in first.result().text
-    assert jtc.references() == pytest.approx([0.0] * 5, abs=1e-9)
+    assert jtc.rest() == pytest.approx([0.0] * 5, abs=1e-9)

@@ -41,7 +41,7 @@ def test_a_new_goal_ends_the_one_before_and_takes_over_without_a_jump(jtc):
         assert_reached(second.result())
         assert_all_smooth(jtc)
         assert_writes_smooth(writes, range(1, 6))
-    assert jtc.references() == pytest.approx([0.2] * 5, abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.2] * 5, abs=1e-6)
 
 
 @pytest.mark.parametrize("fields", [[], [0.0], [0.0, 0.0]], ids=["positions", "velocities", "accelerations"])
@@ -110,7 +110,7 @@ def test_joints_that_a_new_goal_leaves_out_finish_their_old_motion(jtc):
     assert_reached(second.result())
     at_the_end = jtc.reference("elbow_flex")
     jtc.wait_until_rest()
-    assert jtc.references() == pytest.approx([0.15, 0.15, 0.8, 0.8, 0.8], abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.15, 0.15, 0.8, 0.8, 0.8], abs=1e-6)
     assert at_the_end < 0.7, "the old motion outlasts the new one"
     curve = jtc.curve("elbow_flex")
     assert curve.end - curve.begin == pytest.approx(1.2, abs=PROMPT), "in its old time"
@@ -138,7 +138,7 @@ def test_a_new_goal_for_some_joints_may_start_later_and_outlast_the_old_motion(j
     assert_aborted(first.result(), Code.INVALID_GOAL, BY_ACTION)
     assert_reached(second.result())
     assert_all_smooth(jtc)
-    assert jtc.references() == pytest.approx([-0.2, -0.2, 0.5, 0.5, 0.5], abs=1e-6)
+    assert jtc.rest() == pytest.approx([-0.2, -0.2, 0.5, 0.5, 0.5], abs=1e-6)
     left_out, told = jtc.curve("elbow_flex"), jtc.curve("shoulder_pan")
     assert left_out.end - left_out.begin == pytest.approx(0.7, abs=PROMPT)
     # Both went the same way until the handover, where the joint was about half way, and not at the old goal.
@@ -156,7 +156,7 @@ def test_successive_handovers_end_at_the_last_goal(jtc):
     assert_reached(last.result())
     for goal in goals:
         assert_aborted(goal.result(), Code.INVALID_GOAL, BY_ACTION)
-    assert jtc.references() == pytest.approx([0.4] * 5, abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.4] * 5, abs=1e-6)
     assert_all_smooth(jtc)
 
 
@@ -189,7 +189,7 @@ def test_a_trajectory_from_the_topic_takes_over_from_a_goal_and_ends_it_with_a_r
     jtc.publish(motion((0.5, 0.1, 0.0)))
     assert_aborted(goal.result(), Code.INVALID_GOAL, BY_TOPIC)
     jtc.wait_until_rest()
-    assert jtc.references() == pytest.approx([0.1] * 5, abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.1] * 5, abs=1e-6)
     assert_all_smooth(jtc)
 
 
@@ -205,7 +205,7 @@ def test_a_trajectory_from_the_topic_takes_over_from_another(jtc):
     jtc.wait_until_beyond(0.1)
     jtc.publish(motion((0.4, -0.1, 0.0), joints=SOME))
     jtc.wait_until_rest()
-    assert jtc.references() == pytest.approx([-0.1, -0.1, 1.0, 1.0, 1.0], abs=1e-6)
+    assert jtc.rest() == pytest.approx([-0.1, -0.1, 1.0, 1.0, 1.0], abs=1e-6)
     assert_all_smooth(jtc)
 
 
@@ -219,6 +219,6 @@ def test_a_refused_trajectory_lets_the_motion_under_way_go_on(jtc, way: str):
         with jtc.says("refused.*elbow"):
             jtc.publish(bad)
     assert_reached(goal.result())
-    assert jtc.references() == pytest.approx([0.4] * 5, abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.4] * 5, abs=1e-6)
     curve = jtc.curve("shoulder_pan")
     assert curve.end - curve.begin == pytest.approx(0.6, abs=PROMPT)

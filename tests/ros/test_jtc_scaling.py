@@ -38,7 +38,7 @@ def test_a_motion_takes_as_much_longer_as_the_factor_says(jtc, factor: float):
     curve = jtc.curve("shoulder_pan")
     assert curve.end - curve.begin == pytest.approx(0.5 / factor, abs=PROMPT)
     assert curve.velocity_at(curve.passes(0.1)) == pytest.approx(0.3 * factor, abs=0.02)
-    assert jtc.references() == pytest.approx([0.15] * 5, abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.15] * 5, abs=1e-6)
     curve.assert_smooth()
 
 
@@ -112,7 +112,7 @@ def test_a_paused_goal_can_be_cancelled(jtc):
     assert goal.result().text == ""
     jtc.scale(1.0)
     jtc.spin_for(0.2)
-    assert jtc.references() == pytest.approx(paused, abs=1e-6)
+    assert jtc.rest() == pytest.approx(paused, abs=1e-6)
 
 
 @pytest.mark.parametrize("factor", [-0.12, math.nan, -math.inf], ids=str)

@@ -202,7 +202,7 @@ def test_tolerances_are_not_judged_while_the_arm_holds(jtc):
         jtc.control.ask(f"set id=1 position={round(ticks(0.5))}")
         jtc.until(lambda: jtc.latest.feedback.positions[0] > 0.2, "the joint was pushed away")
         jtc.spin_for(0.2)
-    assert jtc.references() == pytest.approx([0.1] * 5, abs=1e-6), "the reference is held"
+    assert jtc.rest() == pytest.approx([0.1] * 5, abs=1e-6), "the reference is held"
     assert not [line for line in jtc.system.arm.controller.lines[seen:] if "tolerance violation" in line]
     there = pytest.approx([ticks(0.1)] * 5, abs=30)
     jtc.until(lambda: jtc.control.column("position")[:5] == there, "the joint is back")

@@ -39,7 +39,7 @@ def test_a_trajectory_is_executed_and_its_end_is_held(jtc, fields):
     jtc.publish(motion((0.2, 0.1, *fields), (0.4, 0.25, *fields)))
     jtc.wait_until_beyond(0.2)
     jtc.wait_until_rest()
-    assert jtc.references() == pytest.approx([0.25] * 5, abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.25] * 5, abs=1e-6)
     for joint in ARM_JOINTS:
         curve = jtc.curve(joint)
         curve.assert_smooth()
@@ -51,7 +51,7 @@ def test_joints_may_come_in_any_order(jtc):
     jtc.publish(motion((0.4, list(places.values())), joints=list(places)))
     jtc.wait_until_beyond(0.05)
     jtc.wait_until_rest()
-    assert jtc.references() == pytest.approx([places[joint] for joint in ARM_JOINTS], abs=1e-6)
+    assert jtc.rest() == pytest.approx([places[joint] for joint in ARM_JOINTS], abs=1e-6)
 
 
 def test_joints_may_be_left_out_only_where_that_is_allowed(jtc):
@@ -65,7 +65,7 @@ def test_joints_may_be_left_out_only_where_that_is_allowed(jtc):
         jtc.publish(some)
         jtc.wait_until_beyond(0.19, "elbow_flex")
         jtc.wait_until_rest()
-    assert jtc.references() == pytest.approx([0.0, 0.0, 0.2, 0.0, 0.0], abs=1e-6)
+    assert jtc.rest() == pytest.approx([0.0, 0.0, 0.2, 0.0, 0.0], abs=1e-6)
 
 
 def test_the_state_has_every_joint_in_every_part(jtc):
@@ -116,7 +116,7 @@ def test_an_arm_that_starts_holds_where_it_stands(run_arm, shape: str):
     jtc = Jtc(system)
     with system.control.writes() as writes:
         jtc.spin_for(0.3)
-        assert jtc.references() == pytest.approx([0.3] * 5, abs=0.01)
+        assert jtc.rest() == pytest.approx([0.3] * 5, abs=0.01)
         assert all(len(goals) == 1 for goals in writes.distinct_goals().values())
     jtc.clear()
     assert_reached(jtc.send(motion((0.3, 0.4, 0.0))).result())
