@@ -70,14 +70,18 @@ pub struct Follower {
     desired: Vec<JointState>,
     /// The reference one period ahead.
     command: Vec<JointState>,
+    /// What the joints were told last, with the velocity and acceleration that the steps between commands make; braking
+    /// from there is what the limiter passes unchanged.
+    told: Vec<JointState>,
     measured: Vec<MeasuredJoint>,
     motions: Motions,
     /// The goal that waits for its start.
     waiting: Option<Box<Goal>>,
     speed: SpeedFactor,
     rhythm: Rhythm,
-    /// When the last step was.
+    /// When the last step was, and how long after the one before.
     now: Option<Time>,
+    step_secs: f64,
     active: bool,
     /// Why no motion is possible now, if so.
     halted: Option<&'static str>,
@@ -96,13 +100,15 @@ impl Follower {
         let at_zero = vec![JointState::default(); joints.len()];
         Self {
             desired: at_zero.clone(),
-            command: at_zero,
+            command: at_zero.clone(),
+            told: at_zero,
             measured: vec![MeasuredJoint::default(); joints.len()],
             motions: Motions::new(joints.len()),
             waiting: None,
             speed: SpeedFactor::new(&limits, period_secs, speed_factor),
             rhythm: Rhythm::new(),
             now: None,
+            step_secs: period_secs,
             active: true,
             halted: Some("the arm has no torque yet"),
             events: VecDeque::with_capacity(EVENTS_CAPACITY),
@@ -225,8 +231,7 @@ impl Follower {
     /// Every joint that moves comes to rest.
     fn brake(&mut self) {
         self.rhythm.forget();
-        // From what the joints were told last; between two steps that is not the reference of the present any more.
-        self.motions.brake_all(&self.command, &self.braking_limits, self.period_secs);
+        self.motions.brake_all(&self.told, &self.braking_limits, self.period_secs);
         self.retire();
     }
 
@@ -260,6 +265,7 @@ impl Follower {
     fn rest_at(&mut self, joint: usize, position: f64) {
         self.desired[joint] = JointState::at_rest(position);
         self.command[joint] = JointState::at_rest(position);
+        self.told[joint] = JointState::at_rest(position);
     }
 
     fn state_at(&mut self, time: Time) -> Answer {
@@ -297,7 +303,7 @@ impl Follower {
         }
         self.tell_end_of_current(Outcome::Replaced);
         if !goal.blends {
-            self.motions.brake_all(&self.desired, &self.braking_limits, self.period_secs);
+            self.motions.brake_all(&self.told, &self.braking_limits, self.period_secs);
         }
         let from = self.in_trajectory_time();
         let mut moving = Moving::begin(goal, late_secs, &from, &self.limits);
@@ -370,7 +376,9 @@ impl Follower {
     /// Trajectory time goes on until `now`.
     fn pass_time(&mut self, now: Time) {
         let last = self.now.replace(now).unwrap_or(now);
-        self.motions.pass_time(now.secs_since(last).max(0.0) * self.speed.now());
+        let secs = now.secs_since(last).max(0.0);
+        self.motions.pass_time(secs * self.speed.now());
+        self.step_secs = if 0.0 < secs { secs } else { self.period_secs };
     }
 
     /// The reference one period ahead.
@@ -381,9 +389,18 @@ impl Follower {
             *command = JointState::at_rest(desired.position);
         }
         self.motions.sample(ahead, self.speed.now(), &mut self.command);
-        self.motions.settle_ends(ahead, &self.desired, &self.braking_limits, self.period_secs);
+        self.motions.settle_ends(ahead, &self.told, &self.braking_limits, self.period_secs);
         self.motions.advance_braking(&mut self.command);
+        self.note_told();
         self.retire();
+    }
+
+    fn note_told(&mut self) {
+        for (told, command) in self.told.iter_mut().zip(&self.command) {
+            let velocity = (command.position - told.position) / self.step_secs;
+            let acceleration = (velocity - told.velocity) / self.step_secs;
+            *told = JointState { position: command.position, velocity, acceleration };
+        }
     }
 }
 

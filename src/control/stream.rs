@@ -28,6 +28,8 @@ pub struct JointCommand {
 const LEAST_PATIENCE_TICKS: u32 = 2;
 /// A stream that was there before the arm held is obeyed where it asks for no motion to begin with (rad).
 const NO_MOTION: f64 = 0.02;
+/// How much of a new distance between two commands counts.
+const SMOOTHING: f64 = 0.05;
 
 /// Follows the newest command of a stream.
 #[derive(Clone, Debug)]
@@ -40,6 +42,10 @@ pub struct CommandStream {
     /// How many ticks the newest command has been used already, and the one before it was in all.
     ticks_used: u32,
     ticks_between: u32,
+    /// Smoothed ticks between two commands.
+    mean_ticks: f64,
+    /// For each joint how its commands' velocities change (rad/s² or m/s²); 0 where that is not known.
+    accelerations: [f64; MAX_JOINTS],
     /// Whether the stream was there already when the arm began to hold, and has not paused since.
     is_older: bool,
     /// Whether the stream still has to come near the position that each joint has held since torque came on.
@@ -63,6 +69,8 @@ impl CommandStream {
             // As if it had been silent for ever.
             ticks_used: u32::MAX,
             ticks_between: 0,
+            mean_ticks: 1.0,
+            accelerations: [0.0; MAX_JOINTS],
             is_older: false,
             guarded: [true; MAX_JOINTS],
             halted: true,
@@ -73,10 +81,25 @@ impl CommandStream {
 
     /// Takes a command; an older one is forgotten.
     pub fn push(&mut self, command: JointCommand) {
-        self.newest = Some(command);
+        let before = self.newest.replace(command);
         // A stream that paused begins anew.
         self.ticks_between = if self.has_paused() { 0 } else { self.ticks_used };
         self.ticks_used = 0;
+        self.note_accelerations(before, &command);
+    }
+
+    fn note_accelerations(&mut self, before: Option<JointCommand>, command: &JointCommand) {
+        self.accelerations = [0.0; MAX_JOINTS];
+        let Some(before) = before.filter(|_| self.ticks_between != 0) else {
+            self.mean_ticks = 1.0;
+            return;
+        };
+        self.mean_ticks += SMOOTHING * (f64::from(self.ticks_between) - self.mean_ticks);
+        let secs = self.mean_ticks.max(1.0) * self.period_secs;
+        for (joint, acceleration) in self.accelerations.iter_mut().enumerate() {
+            let change = (command.velocities[joint] - before.velocities[joint]) / secs;
+            *acceleration = if change.is_finite() { change } else { 0.0 };
+        }
     }
 
     /// Whether nothing has come for longer than a command counts.
@@ -85,7 +108,7 @@ impl CommandStream {
     }
 
     /// Where the command of a joint leads by now.
-    fn reference(&self, position: f64, velocity: f64) -> Reference {
+    fn reference(&self, joint: usize, position: f64, velocity: f64) -> Reference {
         if !velocity.is_finite() {
             return Reference::Follow(position);
         }
@@ -95,7 +118,14 @@ impl CommandStream {
             return Reference::Hold;
         }
         let late_secs = f64::from(self.ticks_used) * self.period_secs;
-        Reference::Track { position: position + velocity * late_secs, velocity }
+        let acceleration = self.accelerations[joint];
+        // A joint that brakes comes to rest; it does not turn round.
+        let brakes = velocity * acceleration < 0.0;
+        let secs = if brakes { late_secs.min(-velocity / acceleration) } else { late_secs };
+        Reference::Track {
+            position: position + (velocity + 0.5 * acceleration * secs) * secs,
+            velocity: velocity + acceleration * secs,
+        }
     }
 }
 
@@ -114,7 +144,7 @@ impl ReferenceSource for CommandStream {
             let is_near = (wanted - self.held[joint]).abs() <= guard;
             self.guarded[joint] &= !is_near;
             if wanted.is_finite() && !self.guarded[joint] {
-                *reference = self.reference(wanted, command.velocities[joint]);
+                *reference = self.reference(joint, wanted, command.velocities[joint]);
                 let effort = command.efforts[joint];
                 self.efforts[joint] = if 0.0 < effort { effort } else { f64::INFINITY };
             }
@@ -256,6 +286,22 @@ mod tests {
         let mut limits = [f64::INFINITY; 2];
         stream.limit_efforts(&mut limits);
         limits
+    }
+
+    #[test]
+    fn a_braking_command_is_taken_further_as_it_brakes_and_not_beyond_its_rest() {
+        let mut stream = stream();
+        let mut braking = command(Time(0), 0.1, f64::NAN);
+        for velocity in [0.5, 0.3] {
+            braking.velocities[0] = velocity;
+            stream.push(braking);
+            step(&mut stream, Time(0));
+        }
+        // 20 rad/s², so that 0.3 rad/s are gone after 0.015 s and 2.25 mrad.
+        let Reference::Track { position, velocity } = step(&mut stream, Time(0)).1[0] else { panic!() };
+        assert!((position - 0.102).abs() < 1e-9 && (velocity - 0.1).abs() < 1e-9);
+        let Reference::Track { position, velocity } = step(&mut stream, Time(0)).1[0] else { panic!() };
+        assert!((position - 0.10225).abs() < 1e-9 && velocity.abs() < 1e-9);
     }
 
     #[test]

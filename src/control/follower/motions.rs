@@ -146,7 +146,7 @@ impl Motions {
     pub(super) fn settle_ends(
         &mut self,
         ahead: f64,
-        desired: &[JointState],
+        told: &[JointState],
         limits: &[JointLimits],
         period_secs: f64,
     ) {
@@ -162,7 +162,7 @@ impl Motions {
                 self.sources[joint] = if motion.end(column).velocity == 0.0 {
                     Source::Rest
                 } else {
-                    Source::Braking(Limiter::moving(limits[joint], period_secs, desired[joint]))
+                    Source::Braking(Limiter::moving(limits[joint], period_secs, told[joint]))
                 };
             }
         }
