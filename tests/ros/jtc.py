@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from arm import JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration
+from arm import JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration, ticks
 
 ARM_JOINTS = JOINTS[:5]
 CONTROLLER = "arm_controller"
@@ -63,11 +63,7 @@ def seconds(stamp) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """One joint's reference over time, as `controller_state` told it.
-
-    A reference is sampled a period ahead, because the servos get it at the end of a cycle: what a state says holds for
-    a period after the state before. In cycles that are not late that is the state's own stamp.
-    """
+    """One joint's reference over time, as `controller_state` told it."""
 
     times: np.ndarray
     positions: np.ndarray
@@ -237,9 +233,9 @@ class Jtc:
         states = list(self.states)
         column = list(states[0].joint_names).index(joint)
         return Curve(
-            np.array([seconds(state.header.stamp) + PERIOD for state in states[:-1]]),
-            np.array([state.reference.positions[column] for state in states[1:]]),
-            np.array([state.reference.velocities[column] for state in states[1:]]),
+            np.array([seconds(state.header.stamp) for state in states]),
+            np.array([state.reference.positions[column] for state in states]),
+            np.array([state.reference.velocities[column] for state in states]),
         )
 
     def is_moving(self) -> bool:
@@ -262,6 +258,16 @@ class Jtc:
         self.until(lambda: self.reference(joint) > position, f"{joint} is beyond {position}")
 
     # What brings it to where a test begins.
+
+    def wait_until_told(self, places: Sequence[float]) -> None:
+        """Until the servos are told these places; they get there a little later than the references."""
+        wanted = [ticks(place) for place in places]
+
+        def are_there() -> bool:
+            goals = self.control.column("goal")
+            return all(abs(goal - place) <= 1.0 for goal, place in zip(goals, wanted))
+
+        self.until(are_there, f"the servos are told {wanted}: {self.control.column('goal')}", timeout=2.0)
 
     def home(self, position: float = 0.0) -> None:
         """Every joint rests at one position."""

@@ -2,7 +2,6 @@
 
 import pytest
 
-from arm import ticks
 from jtc import ARM_JOINTS, CONTROLLER, PERIOD, PROMPT, assert_reached, motion, seconds, set_parameter
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
@@ -25,7 +24,7 @@ def assert_held_at(jtc, places: list[float]) -> None:
     for joint, place in zip(ARM_JOINTS, places):
         held = jtc.curve(joint).positions
         assert held.min() == pytest.approx(place, abs=1e-6) and held.max() == pytest.approx(place, abs=1e-6), joint
-    assert jtc.control.column("goal")[: len(places)] == pytest.approx([ticks(place) for place in places], abs=1.0)
+    jtc.wait_until_told(places)
 
 
 @each_field
