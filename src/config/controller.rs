@@ -17,7 +17,7 @@ pub struct ControllerConfig {
     pub commanded: Vec<bool>,
     /// How fast trajectory time passes until somebody says otherwise; 1 is as planned, 0 is a pause.
     pub initial_speed_scaling: f64,
-    /// Whether a goal may leave joints out; they keep their reference.
+    /// Whether a goal may leave joints out; they finish the motion that they are in.
     pub allow_partial_joints_goal: bool,
     /// Whether joints that a new trajectory leaves out finish their old motion.
     pub allow_trajectory_replacement: bool,
@@ -103,7 +103,7 @@ impl ControllerConfig {
             allow_partial_joints_goal: d.changeable().or(
                 "allow_partial_joints_goal",
                 false,
-                "Whether a goal may leave joints out; they keep their reference.",
+                "Whether a goal may leave joints out; they finish the motion that they are in.",
             ),
             allow_trajectory_replacement: d.changeable().or(
                 "allow_trajectory_replacement",

@@ -46,6 +46,8 @@ pub struct MemberView {
     pub goal: Option<GoalId>,
     /// How fast trajectory time goes.
     pub speed_factor: f64,
+    /// Seconds of its trajectory since the start of the goal under way.
+    pub elapsed_secs: f64,
     /// Whether it obeys goals.
     pub active: bool,
     /// Whether it is a gripper that pushes against something and does not move.
@@ -85,12 +87,14 @@ impl Member {
             Self::Trajectory(follower) => MemberView {
                 goal: follower.current(),
                 speed_factor: follower.speed_factor(),
+                elapsed_secs: follower.elapsed_secs(),
                 active: follower.is_active(),
                 stalled: false,
             },
             Self::Gripper(gripper) => MemberView {
                 goal: gripper.status().goal,
                 speed_factor: 1.0,
+                elapsed_secs: 0.0,
                 active: gripper.is_active(),
                 stalled: gripper.status().is_stalled,
             },

@@ -30,7 +30,8 @@ pub use goal::{
 };
 
 use self::motions::{Motions, Moving};
-use self::rhythm::Rhythm;
+pub use self::rhythm::LONGEST_INTERVAL;
+use self::rhythm::{Pace, Rhythm};
 use self::speed::SpeedFactor;
 use self::tolerance::Verdict;
 pub use self::tolerance::position_error;
@@ -83,6 +84,8 @@ pub struct Follower {
     events: VecDeque<FollowerEvent>,
 }
 
+/// A speed factor at which nothing moves.
+const NEARLY_PAUSED: f64 = 1e-3;
 /// Room for what one tick can bring about.
 const EVENTS_CAPACITY: usize = 64;
 
@@ -163,6 +166,11 @@ impl Follower {
         self.motions.current().map(|moving| moving.goal.id)
     }
 
+    /// Seconds of the trajectory since the start of the goal under way; 0 without one.
+    pub fn elapsed_secs(&self) -> f64 {
+        self.motions.current().map_or(0.0, |moving| moving.elapsed)
+    }
+
     /// How fast trajectory time goes.
     pub fn speed_factor(&self) -> f64 {
         self.speed.now()
@@ -217,7 +225,8 @@ impl Follower {
     /// Every joint that moves comes to rest.
     fn brake(&mut self) {
         self.rhythm.forget();
-        self.motions.brake_all(&self.desired, &self.braking_limits, self.period_secs);
+        // From what the joints were told last; between two steps that is not the reference of the present any more.
+        self.motions.brake_all(&self.command, &self.braking_limits, self.period_secs);
         self.retire();
     }
 
@@ -290,8 +299,9 @@ impl Follower {
         if !goal.blends {
             self.motions.brake_all(&self.desired, &self.braking_limits, self.period_secs);
         }
-        let mut moving = Moving::begin(goal, late_secs, &self.desired, &self.limits);
-        self.pace(&mut moving, now);
+        let from = self.in_trajectory_time();
+        let mut moving = Moving::begin(goal, late_secs, &from, &self.limits);
+        self.pace(&mut moving, &from, now);
         if self.motions.all_rest() {
             self.speed.settle(moving.goal.motion.fastest());
         }
@@ -299,27 +309,52 @@ impl Follower {
         self.retire();
     }
 
+    /// The reference of the present as a trajectory sees it, whose time goes faster or slower.
+    fn in_trajectory_time(&self) -> [JointState; MAX_JOINTS] {
+        let factor = self.speed.now();
+        let mut states = [JointState::default(); MAX_JOINTS];
+        for (state, desired) in states.iter_mut().zip(&self.desired) {
+            *state = if factor < NEARLY_PAUSED {
+                JointState::at_rest(desired.position)
+            } else {
+                JointState {
+                    position: desired.position,
+                    velocity: desired.velocity / factor,
+                    acceleration: desired.acceleration / (factor * factor),
+                }
+            };
+        }
+        states
+    }
+
     /// A single point may belong to a stream of them, and is then passed instead of stopped at.
-    fn pace(&mut self, moving: &mut Moving, now: Time) {
+    fn pace(&mut self, moving: &mut Moving, from: &[JointState], now: Time) {
         let motion = &moving.goal.motion;
         if !motion.is_single_point() || moving.goal.start.is_some() {
             self.rhythm.forget();
             return;
         }
+        let factor = self.speed.now();
         let asked_secs = motion.stated_duration();
         let target = |column| motion.end(column).position;
-        if let Some(pace) = self.rhythm.note(now, motion.joints(), &self.limits, asked_secs, target) {
-            moving.redirect(&self.desired, &self.limits, pace.after_secs, &pace.velocities);
-            moving.stop_at = Some(moving.elapsed + pace.patience_secs);
+        let pace = self.rhythm.note(now, motion.joints(), &self.limits, asked_secs, target);
+        if let Some(Pace { mut velocities, after_secs, patience_secs }) =
+            pace.filter(|_| NEARLY_PAUSED < factor)
+        {
+            // A stream goes by the clock, not by trajectory time.
+            velocities.iter_mut().for_each(|velocity| *velocity /= factor);
+            moving.redirect(from, &self.limits, after_secs * factor, &velocities);
+            moving.stop_at = Some(moving.elapsed + patience_secs * factor);
         }
     }
 
     /// The current goal's end, if this is it.
     fn judge(&mut self) {
+        let from = self.in_trajectory_time();
         let Some(moving) = self.motions.current_mut() else { return };
         if moving.stop_at.take_if(|stop_at| *stop_at <= moving.elapsed).is_some() {
             // The stream ended: its last point is a place to stop at.
-            moving.redirect(&self.desired, &self.limits, 0.0, &[0.0; MAX_JOINTS]);
+            moving.redirect(&from, &self.limits, 0.0, &[0.0; MAX_JOINTS]);
         }
         match tolerance::judge(moving, &self.limits, &self.desired, &self.measured) {
             Verdict::GoOn => {}

@@ -203,6 +203,19 @@ fn cancel_decelerates_and_holds_the_reference() {
 }
 
 #[test]
+fn no_joint_goes_back_when_it_comes_to_rest() {
+    for id in 1..20 {
+        let mut bench = Bench::new();
+        bench.send(id, &["a"], &[(1.0, &[2.0], &[0.0])]);
+        bench.run(0.04 * id as f64);
+        bench.follower.request(Request::Cancel(GoalId(id)));
+        bench.run(PERIOD);
+        bench.run(1.0);
+        assert!(bench.references.is_sorted_by(|before, after| before[0] <= after[0]), "after {id} steps");
+    }
+}
+
+#[test]
 fn a_cancel_of_another_goal_changes_nothing() {
     let mut bench = Bench::new();
     bench.follow(bench.goal(1, &["a"], &[(0.5, &[1.0], &[])]));
@@ -344,6 +357,19 @@ fn a_speed_of_zero_pauses_on_the_path_and_another_speed_goes_on() {
 }
 
 #[test]
+fn a_handover_at_half_speed_is_no_jump() {
+    let mut bench = Bench::new();
+    bench.follower.request(Request::SetSpeed(0.5));
+    bench.send(1, &["a"], &[(1.0, &[1.0], &[0.0])]);
+    bench.run(0.9);
+    bench.send(2, &["a"], &[(1.0, &[1.5], &[0.0])]);
+    bench.run(PERIOD);
+    assert_eq!(bench.run(5.0), Some((GoalId(2), Outcome::Reached)));
+    let (_, accelerations) = bench.derivatives(0);
+    assert!(accelerations.iter().all(|a| a.abs() < 6.0));
+}
+
+#[test]
 fn at_half_speed_everything_takes_twice_as_long() {
     let mut bench = Bench::new();
     bench.follower.request(Request::SetSpeed(0.5));
@@ -375,6 +401,21 @@ fn points_of_a_stream_are_passed_without_stop_and_go_and_the_last_one_is_not_ove
         let farthest = bench.references.iter().map(|reference| reference[0]).fold(f64::MIN, f64::max);
         assert!(farthest < end + 0.01, "{interval} s: {farthest} is beyond {end}");
     }
+}
+
+#[test]
+fn a_stream_at_half_speed_goes_by_the_clock() {
+    let mut bench = Bench::new();
+    bench.follower.request(Request::SetSpeed(0.5));
+    bench.run(1.0);
+    for k in 1..=30 {
+        bench.send(k, &["a"], &[(0.05, &[k as f64 * 0.05], &[])]);
+        (0..5).for_each(|_| bench.step());
+    }
+    let (velocities, accelerations) = bench.derivatives(0);
+    let middle = &velocities[velocities.len() - 60..velocities.len() - 10];
+    assert!(middle.iter().all(|v| (v - 1.0).abs() < 0.2), "{middle:?}");
+    assert!(accelerations.iter().all(|a| a.abs() < 12.0));
 }
 
 #[test]

@@ -135,7 +135,7 @@ impl Controller {
         match event {
             FollowerEvent::Ended(ended) => self.on_ended(&ended),
             FollowerEvent::Retired(goal) => drop(goal),
-            FollowerEvent::Active(_) => {}
+            FollowerEvent::Active(active) => self.checking.set_active(active),
             FollowerEvent::Answer(answer) => {
                 if let Some(question) = self.asked.pop_front() {
                     respond(question, self.in_message(answer));

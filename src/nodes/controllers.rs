@@ -342,14 +342,17 @@ impl Controllers {
 
     /// One of the ensemble's members says something.
     pub fn on_event(&mut self, member: usize, event: MemberEvent) {
-        match event {
+        let switched = match event {
             MemberEvent::Trajectory(FollowerEvent::Active(active))
-            | MemberEvent::Gripper(GripperEvent::Active(active)) => self.note_active(member, active),
-            event => {
-                if let Some((span, hosted)) = self.hosted.get_mut(member) {
-                    span.in_scope(|| hosted.on_event(event));
-                }
-            }
+            | MemberEvent::Gripper(GripperEvent::Active(active)) => Some(active),
+            _ => None,
+        };
+        if let Some((span, hosted)) = self.hosted.get_mut(member) {
+            span.in_scope(|| hosted.on_event(event));
+        }
+        // Who asked for it hears of it when it is so for all.
+        if let Some(active) = switched {
+            self.note_active(member, active);
         }
     }
 

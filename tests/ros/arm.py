@@ -19,6 +19,9 @@ from harness import EXECUTABLES, ROOT, Process
 CONFIG = ROOT / "config/so101.yaml"
 JOINTS = ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper"]
 IDS = range(1, 7)
+# Those of the trajectory controller; the gripper has a controller of its own.
+ARM_JOINTS = JOINTS[:5]
+ARM_IDS = range(1, 6)
 SHAPES = ["arm_node", "separate"]
 CENTRE_TICKS = 2048
 TICKS_PER_RAD = 4096 / math.tau
@@ -376,7 +379,7 @@ def duration(seconds: float):
     return Duration(sec=math.floor(seconds), nanosec=round((seconds - math.floor(seconds)) * 1e9))
 
 
-def trajectory(*points: tuple, joints: Sequence[str] = tuple(JOINTS), stamp=None):
+def trajectory(*points: tuple, joints: Sequence[str] = tuple(ARM_JOINTS), stamp=None):
     """A trajectory through `(seconds, positions)` or `(seconds, positions, velocities)`."""
     from builtin_interfaces.msg import Time
     from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
@@ -392,8 +395,8 @@ def trajectory(*points: tuple, joints: Sequence[str] = tuple(JOINTS), stamp=None
 
 
 def to(position: float, seconds: float):
-    """Every joint to one position, smoothly."""
-    return trajectory((seconds, [position] * 6, [0.0] * 6))
+    """Every joint of the arm to one position, smoothly."""
+    return trajectory((seconds, [position] * 5, [0.0] * 5))
 
 
 def tolerance(joint: str, position: float):

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from arm import JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration, ticks
+from arm import ARM_JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration, ticks
 
-ARM_JOINTS = JOINTS[:5]
 CONTROLLER = "arm_controller"
 CONTROLLER_STATE = f"{CONTROLLER}/controller_state"
 TOPIC = f"{CONTROLLER}/joint_trajectory"
@@ -132,8 +131,7 @@ class Curve:
     def accelerations(self) -> np.ndarray:
         """How the velocity changes, from each sample to the next; around late cycles in the mean."""
         spans = np.maximum(np.diff(self.times), PERIOD)
-        beside = np.maximum(np.concatenate((spans[:1], spans[:-1])), np.concatenate((spans[1:], spans[-1:])))
-        return np.diff(self.velocities) / np.where(self.irregular(), np.maximum(spans, beside), spans)
+        return np.diff(self.velocities) / np.where(self.irregular(), widest(spans), spans)
 
     def assert_smooth(self, most: float = MAX_ACCELERATION) -> None:
         """The reference moved, and neither its position nor its velocity jumped."""
@@ -148,8 +146,8 @@ class Curve:
         mean = (self.velocities[1:] + self.velocities[:-1]) / 2.0
         # Within a step the velocity may change at its beginning or at its end, by what the acceleration allows.
         bend = most * SLACK * np.maximum(spans, PERIOD) ** 2 / 2.0 + 1e-6
-        # Steps are of a period, whatever their stamps; around late cycles it may be some periods more or less.
-        unsure = np.abs(mean) * np.where(self.irregular(), np.abs(spans) + 3.0 * PERIOD, np.abs(spans - PERIOD))
+        # Steps are of a period, whatever their stamps; after a late cycle they catch up.
+        unsure = np.abs(mean) * np.where(self.irregular(), widest(spans) + PERIOD, np.abs(spans - PERIOD))
         jump = np.abs(steps - mean * PERIOD) - bend - unsure - 0.05 * np.abs(mean) * PERIOD
         worst = int(jump.argmax())
         assert jump[worst] <= 0.0, (
@@ -161,6 +159,12 @@ class Curve:
         """For each step whether it, or one beside it, did not take about a period."""
         off = np.abs(np.diff(self.times) - PERIOD) > 0.3 * PERIOD
         return off | np.concatenate(([False], off[:-1])) | np.concatenate((off[1:], [False]))
+
+
+def widest(spans: np.ndarray) -> np.ndarray:
+    """For each the widest of it and those beside it."""
+    before, after = np.concatenate((spans[:1], spans[:-1])), np.concatenate((spans[1:], spans[-1:]))
+    return np.maximum(spans, np.maximum(before, after))
 
 
 class Jtc:

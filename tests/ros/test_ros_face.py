@@ -263,7 +263,7 @@ def test_states_and_controller_agree_where_the_arm_is(shared):
     shared.move_to(0.3)
     state = shared.client.next(JointTrajectoryControllerState, "arm_controller/controller_state")
     measured = shared.client.next(JointState, "joint_states")
-    assert list(state.feedback.positions) == pytest.approx(list(measured.position), abs=0.01)
+    assert list(state.feedback.positions) == pytest.approx(list(measured.position)[:5], abs=0.01)
 
 
 def test_the_action_is_seen_as_an_action(shared):

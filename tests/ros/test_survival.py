@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from arm import FASTEST_STEP_TICKS, IDS, JOINTS, SHAPES, System, ticks, to, trajectory
+from arm import ARM_JOINTS, FASTEST_STEP_TICKS, IDS, JOINTS, SHAPES, System, ticks, to, trajectory
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -124,7 +124,7 @@ def test_the_hardware_holds_when_the_controller_is_killed_and_obeys_the_next_one
         renew(system)
         assert writes.goals(1)[-1] == held, "a new controller moves nothing by itself"
         system.move_to(0.5)
-    assert system.control.column("goal") == pytest.approx([ticks(0.5)] * 6, abs=1)
+    assert system.control.column("goal")[:5] == pytest.approx([ticks(0.5)] * 5, abs=1)
 
 
 def test_a_goal_is_aborted_with_a_reason_when_the_hardware_is_killed_and_the_next_one_takes_part_again(run_arm):
@@ -183,10 +183,11 @@ def test_a_silent_servo_is_told_and_the_others_keep_going(run_arm):
     assert "silent" in status_of(silent, "elbow_flex").message
     system.arm.hardware.wait_for_line("-> Degraded: .*elbow_flex")
 
-    goal = [0.2 if joint != "elbow_flex" else 0.0 for joint in JOINTS]
-    moved = system.follow.send(trajectory((0.5, [0.2] * 5, [0.0] * 5), joints=others)).result()
+    goal = [0.2 if joint != "elbow_flex" else 0.0 for joint in ARM_JOINTS]
+    able = [joint for joint in ARM_JOINTS if joint != "elbow_flex"]
+    moved = system.follow.send(trajectory((0.5, [0.2] * 4, [0.0] * 4), joints=able)).result()
     assert moved.status == GoalStatus.STATUS_SUCCEEDED, moved.text
-    assert system.control.column("goal") == pytest.approx([ticks(position) for position in goal], abs=1)
+    assert system.control.column("goal")[:5] == pytest.approx([ticks(position) for position in goal], abs=1)
 
     system.control.ask("clear silent id=3")
     system.client.next(JointState, "joint_states", lambda message: list(message.name) == JOINTS)

@@ -1,7 +1,10 @@
-//! The demonstration: starts emulated servos and the nodes, moves the arm as an ordinary action client, and shows it.
+//! The demonstration: starts emulated servos and the nodes, moves arm and gripper as an ordinary action client, and
+//! shows it.
 //!
 //! Measures from outside: what it reports was seen on the wire, on topics, or in `/proc`.
 
+mod clients;
+mod controllers;
 mod observer;
 mod processes;
 mod report;
@@ -15,20 +18,19 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Parser as _;
-use futures::StreamExt as _;
-use r2r::control_msgs::action::FollowJointTrajectory;
-use r2r::{ActionClient, GoalStatus};
+use r2r::GoalStatus;
 use servo_arm::config::Config;
 use servo_arm::config::parameters::{Parameters, Value};
-use servo_arm::nodes::messages::{secs_of, time_of};
 use servo_arm::nodes::ros;
 use servo_arm::servo::clock;
 use servo_arm::servo::setup::{arm_setup, robot_model};
 
+use clients::{Available, Clients, Ended};
+use controllers::Controllers;
 use observer::Observer;
 use processes::Processes;
 use report::{GoalTimes, Report};
-use script::{Script, Step};
+use script::{Motion, Script, Step};
 use table::Table;
 use wire::Wire;
 
@@ -53,10 +55,8 @@ struct Arguments {
     separate: bool,
 }
 
-type Action = FollowJointTrajectory::Action;
-
-const SERVER_NAME: &str = "arm_controller/follow_joint_trajectory";
-const SETTLE_TIME: Duration = Duration::from_millis(200);
+/// Rest before a goal; the range is that of a control period or more, so that no moment of it is preferred.
+const SETTLE_SECS: std::ops::Range<f64> = 0.2..0.22;
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// A result that is later than this will not come any more.
 const RESULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -79,15 +79,13 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     // The port comes from the emulator, whatever the file says.
     let overrides = Parameters::from([("port".to_owned(), Value::String("emulated".to_owned()))]);
     let config = Config::read_hardware(&config_file, &overrides)?;
-    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let model = robot_model(&config.arm)?;
+    let setup = arm_setup(&config, &model)?;
+    let controllers = Controllers::read(&config_file, &setup, &model)?;
 
     let mut builder = ros::NodeBuilder::new(&context, "arm_demo")?;
-    let observer = Observer::new(&context, &mut builder.node, &setup.joints)?;
-    let client = builder
-        .node
-        .create_action_client::<Action>(SERVER_NAME)
-        .map_err(|e| anyhow!("action client: {e}"))?;
-    let available = r2r::Node::is_available(&client).map_err(|error| anyhow!("action client: {error}"))?;
+    let observer = Observer::new(&context, &mut builder.node, &setup.joints, &controllers)?;
+    let (clients, available) = Clients::new(&mut builder.node, &controllers)?;
     let spinning = ros::spin(vec![builder.node])?;
 
     let own = std::env::current_exe().context("cannot find our own executable")?;
@@ -95,7 +93,8 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     let mut processes = Processes::start_emulator(beside, &config_file).await?;
     let wire = Wire::watch(&processes.control_socket())?;
     processes.start_nodes(&config_file, arguments.separate)?;
-    let demo = Demo { arguments, observer, client, wire, script: Script::new(&setup.joints, &setup.limits) };
+    let script = Script::new(&controllers);
+    let demo = Demo { arguments, controllers, observer, clients, wire, script };
     let driven = tokio::select! {
         driven = demo.drive(&mut processes, available) => driven.map(Some),
         stopped = ros::asked_to_stop() => stopped.map(|()| None),
@@ -121,19 +120,16 @@ fn config_file(arguments: &Arguments) -> anyhow::Result<PathBuf> {
 /// Everything that one demonstration needs.
 struct Demo {
     arguments: Arguments,
+    controllers: Controllers,
     observer: Observer,
-    client: ActionClient<Action>,
+    clients: Clients,
     wire: Wire,
     script: Script,
 }
 
 impl Demo {
     /// Moves the arm until it has been once through the motion, or time is over.
-    async fn drive(
-        &self,
-        processes: &mut Processes,
-        available: impl Future<Output = r2r::Result<()>>,
-    ) -> anyhow::Result<Report> {
+    async fn drive(&self, processes: &mut Processes, available: Available) -> anyhow::Result<Report> {
         let until_ready = async {
             let first_state = self.observer.first_joint_state().await;
             available.await.map_err(|error| anyhow!("no action server: {error}"))?;
@@ -147,7 +143,9 @@ impl Demo {
             ended = processes.unexpected_end() => bail!("{ended}"),
         };
         let start_to_first_state = first_state.duration_since(processes.nodes_started_at());
-        self.observer.refuse_strangers(SERVER_NAME)?;
+        for action in self.clients.actions() {
+            self.observer.refuse_strangers(action)?;
+        }
         self.observer.start_tracking();
         let mut times = Vec::new();
         let began = Instant::now();
@@ -168,6 +166,7 @@ impl Demo {
 
     async fn move_on(&self, began: Instant, times: &mut Vec<GoalTimes>) -> anyhow::Result<()> {
         let is_over = || self.arguments.seconds.is_some_and(|secs| secs <= began.elapsed().as_secs_f64());
+        times.push(self.execute(self.script.preparation()).await?);
         loop {
             for step in self.script.steps() {
                 if is_over() {
@@ -184,28 +183,31 @@ impl Demo {
     /// Sends one goal, stamped with the present, and waits for its result.
     async fn execute(&self, step: &Step) -> anyhow::Result<GoalTimes> {
         // What the motion before still settles is no answer to this goal.
-        tokio::time::sleep(SETTLE_TIME).await;
+        let settle_secs = SETTLE_SECS.start + (SETTLE_SECS.end - SETTLE_SECS.start) * fastrand::f64();
+        tokio::time::sleep(Duration::from_secs_f64(settle_secs)).await;
         self.wire.expect_change();
-        let goal = self.script.goal(step);
-        let duration = goal.trajectory.points.last().map_or(0.0, |point| secs_of(&point.time_from_start));
-        let start = time_of(&goal.trajectory.header.stamp).unwrap_or_else(clock::now);
-        let sent_unix_nanos = clock::wall_nanos_at(clock::now());
-        let refused = |error| anyhow!("goal `{}` was not taken: {error}", step.name);
-        let sent = self.client.send_goal_request(goal).map_err(refused)?;
-        let (_handle, result, feedback) = sent.await.map_err(refused)?;
-        tokio::task::spawn_local(feedback.for_each(|_| futures::future::ready(())));
-        let patience = Duration::from_secs_f64(duration) + RESULT_TIMEOUT;
-        let result = tokio::time::timeout(patience, result).await;
-        let (status, result) =
-            result.with_context(|| format!("no result of goal `{}`", step.name))?.map_err(refused)?;
-        let end_to_result_ms = clock::now().secs_since(start.plus_secs(duration)) * 1e3;
+        let patience = Duration::from_secs_f64(step.motion.secs().unwrap_or(0.0)) + RESULT_TIMEOUT;
+        let sent = clock::now();
+        let ended = match &step.motion {
+            Motion::Arm(points) => self.clients.follow(self.script.goal(points), patience).await,
+            Motion::Gripper(position) => {
+                if let Some(gripper) = &self.controllers.gripper {
+                    self.observer.note_goal(&gripper.joint, *position);
+                }
+                self.clients.grip(*position, patience).await
+            }
+        };
+        let Ended { status, text } = ended.with_context(|| format!("goal `{}`", step.name))?;
+        let result_at = clock::now();
         if status != GoalStatus::Succeeded {
-            eprintln!("goal `{}` ended {status}: {}", step.name, result.error_string);
+            eprintln!("goal `{}` ended {status}: {text}", step.name);
         }
+        let to_first_command_ms = self.wire.millis_to_change(clock::wall_nanos_at(sent));
+        let end = step.motion.secs().map(|secs| sent.plus_secs(secs));
         Ok(GoalTimes {
             succeeded: status == GoalStatus::Succeeded,
-            to_first_command_ms: self.wire.millis_to_change(sent_unix_nanos).filter(|_| step.starts_at_once),
-            end_to_result_ms,
+            to_first_command_ms: to_first_command_ms.filter(|_| step.starts_at_once),
+            end_to_result_ms: end.map(|end| result_at.secs_since(end) * 1e3),
         })
     }
 }

@@ -13,6 +13,8 @@ use r2r::sensor_msgs::msg::JointState;
 use r2r::{Context, Node, QosProfile, WrappedTypesupport};
 use servo_arm::nodes::statistics::Percentiles;
 
+use super::controllers::Controllers;
+
 /// What was seen so far; shared with the tasks that listen.
 #[derive(Clone)]
 pub(crate) struct Observer {
@@ -25,8 +27,11 @@ pub(crate) struct Observer {
 #[derive(Default)]
 struct Seen {
     first_joint_state: Option<Instant>,
-    tracking: Option<Vec<Tracking>>,
-    joints: Vec<JointView>,
+    /// Of the joints whose controller says where they should be.
+    tracking: Option<BTreeMap<String, Tracking>>,
+    joints: BTreeMap<String, JointView>,
+    /// Where joints should be whose controller does not say so (rad).
+    goals: BTreeMap<String, f64>,
     diagnostics: BTreeMap<String, BTreeMap<String, String>>,
     diagnostics_count: u64,
 }
@@ -34,12 +39,12 @@ struct Seen {
 /// One joint as it is now.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct JointView {
-    /// Where it should be (rad).
-    pub(crate) reference: f64,
+    /// Where it should be (rad), where anybody said.
+    pub(crate) reference: Option<f64>,
     /// Where it is (rad).
     pub(crate) position: f64,
     /// Reference minus position (rad).
-    pub(crate) error: f64,
+    pub(crate) error: Option<f64>,
 }
 
 /// How far a joint was from its reference.
@@ -55,21 +60,17 @@ const POLL_PERIOD: Duration = Duration::from_millis(2);
 const DIAGNOSTICS_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Observer {
-    /// Listens from now on.
-    pub(crate) fn new(context: &Context, node: &mut Node, joints: &[String]) -> anyhow::Result<Self> {
-        let seen = Rc::new(RefCell::new(Seen {
-            joints: vec![JointView::default(); joints.len()],
-            ..Seen::default()
-        }));
-        listen::<JointState>(node, "joint_states", &seen, |seen, _| {
-            seen.first_joint_state.get_or_insert_with(Instant::now);
-        })?;
-        listen::<JointTrajectoryControllerState>(
-            node,
-            "arm_controller/controller_state",
-            &seen,
-            Seen::note_state,
-        )?;
+    /// Listens from now on; `joints` are the arm's.
+    pub(crate) fn new(
+        context: &Context,
+        node: &mut Node,
+        joints: &[String],
+        controllers: &Controllers,
+    ) -> anyhow::Result<Self> {
+        let seen = Rc::new(RefCell::new(Seen::default()));
+        listen::<JointState>(node, "joint_states", &seen, Seen::note_joint_states)?;
+        let state = format!("{}/controller_state", controllers.trajectory.name);
+        listen::<JointTrajectoryControllerState>(node, &state, &seen, Seen::note_state)?;
         listen::<DiagnosticArray>(node, "/diagnostics", &seen, Seen::note_diagnostics)?;
         let lookout =
             Node::create(context.clone(), "arm_demo_lookout", "").map_err(|e| anyhow!("lookout: {e}"))?;
@@ -115,17 +116,22 @@ impl Observer {
 
     /// Errors count from now on.
     pub(crate) fn start_tracking(&self) {
-        self.seen.borrow_mut().tracking = Some(vec![Tracking::default(); self.joints.len()]);
+        self.seen.borrow_mut().tracking = Some(BTreeMap::new());
     }
 
-    /// How well each joint followed.
-    pub(crate) fn tracking(&self) -> Vec<Tracking> {
+    /// How well each joint followed whose controller says where it should be.
+    pub(crate) fn tracking(&self) -> BTreeMap<String, Tracking> {
         self.seen.borrow().tracking.clone().unwrap_or_default()
     }
 
-    /// Each joint as it is now.
-    pub(crate) fn views(&self) -> Vec<JointView> {
-        self.seen.borrow().joints.clone()
+    /// A joint as it is now.
+    pub(crate) fn view(&self, joint: &str) -> JointView {
+        self.seen.borrow().joints.get(joint).copied().unwrap_or_default()
+    }
+
+    /// Where a joint should be (rad) whose controller does not say so.
+    pub(crate) fn note_goal(&self, joint: &str, goal: f64) {
+        self.seen.borrow_mut().goals.insert(joint.to_owned(), goal);
     }
 
     /// A value of the latest diagnostics: `part` is `arm`, `bus` or a joint.
@@ -160,15 +166,24 @@ impl Observer {
 }
 
 impl Seen {
-    fn note_state(&mut self, state: &JointTrajectoryControllerState) {
-        let columns =
-            state.reference.positions.iter().zip(&state.feedback.positions).zip(&state.error.positions);
-        for (view, ((reference, position), error)) in self.joints.iter_mut().zip(columns) {
-            *view = JointView { reference: *reference, position: *position, error: *error };
+    fn note_joint_states(&mut self, states: &JointState) {
+        self.first_joint_state.get_or_insert_with(Instant::now);
+        for (joint, position) in states.name.iter().zip(&states.position) {
+            let view = self.joints.entry(joint.clone()).or_default();
+            view.position = *position;
+            if let Some(goal) = self.goals.get(joint) {
+                (view.reference, view.error) = (Some(*goal), Some(goal - position));
+            }
         }
-        if let Some(tracking) = &mut self.tracking {
-            for (tracking, view) in tracking.iter_mut().zip(&self.joints) {
-                tracking.note(view.error);
+    }
+
+    fn note_state(&mut self, state: &JointTrajectoryControllerState) {
+        let joints = state.joint_names.iter().zip(&state.reference.positions).zip(&state.error.positions);
+        for ((joint, reference), error) in joints {
+            let view = self.joints.entry(joint.clone()).or_default();
+            (view.reference, view.error) = (Some(*reference), Some(*error));
+            if let Some(tracking) = &mut self.tracking {
+                tracking.entry(joint.clone()).or_default().note(*error);
             }
         }
     }

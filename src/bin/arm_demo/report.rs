@@ -17,8 +17,8 @@ pub(crate) struct GoalTimes {
     pub(crate) succeeded: bool,
     /// From sending it to the first changed goal on the wire, where it sets out at once.
     pub(crate) to_first_command_ms: Option<f64>,
-    /// From its nominal end to its result at the client.
-    pub(crate) end_to_result_ms: f64,
+    /// From its nominal end, where it has one, to its result at the client.
+    pub(crate) end_to_result_ms: Option<f64>,
 }
 
 /// The summary. Times of goals are medians; the `all_` lists have each.
@@ -54,8 +54,8 @@ impl Report {
     ) -> anyhow::Result<Self> {
         let usage = processes.usage_of_nodes()?;
         let first_commands: Vec<f64> = goals.iter().filter_map(|goal| goal.to_first_command_ms).collect();
-        let results: Vec<f64> = goals.iter().map(|goal| goal.end_to_result_ms).collect();
-        let tracking = observer.joints().iter().cloned().zip(observer.tracking());
+        let results: Vec<f64> = goals.iter().filter_map(|goal| goal.end_to_result_ms).collect();
+        let tracking = observer.tracking();
         Ok(Self {
             succeeded: !goals.is_empty() && goals.iter().all(|goal| goal.succeeded),
             goals: goals.len(),
@@ -70,8 +70,11 @@ impl Report {
             all_goal_to_first_command_ms: first_commands,
             end_to_result_ms: median(&results),
             all_end_to_result_ms: results,
-            tracking_rms_rad: tracking.clone().map(|(joint, tracking)| (joint, tracking.rms())).collect(),
-            tracking_max_rad: tracking.map(|(joint, tracking)| (joint, tracking.max)).collect(),
+            tracking_rms_rad: tracking
+                .iter()
+                .map(|(joint, tracking)| (joint.clone(), tracking.rms()))
+                .collect(),
+            tracking_max_rad: tracking.into_iter().map(|(joint, tracking)| (joint, tracking.max)).collect(),
             peak_rss_kib: usage.peak_rss_kib,
             cpu_s: usage.cpu_secs,
             start_to_first_state_s: start_to_first_state.as_secs_f64(),

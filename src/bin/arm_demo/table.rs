@@ -41,13 +41,18 @@ impl<'a> Table<'a> {
     fn table(&self) -> String {
         let mut text =
             format!("{:<16}{:>10}{:>10}{:>10}{:>8}\n", "joint", "goal rad", "is rad", "error", "°C");
-        for (joint, view) in self.observer.joints().iter().zip(self.observer.views()) {
+        let or_none =
+            |value: Option<f64>, digits| value.map_or("-".to_owned(), |value| format!("{value:.digits$}"));
+        for joint in self.observer.joints() {
+            let view = self.observer.view(joint);
             let celsius = self.observer.number(joint, "temperature_degc");
             // Writing to a string does not fail.
             let _infallible = writeln!(
                 text,
-                "{joint:<16}{:>10.3}{:>10.3}{:>10.4}{celsius:>8.0}",
-                view.reference, view.position, view.error
+                "{joint:<16}{:>10}{:>10.3}{:>10}{celsius:>8.0}",
+                or_none(view.reference, 3),
+                view.position,
+                or_none(view.error, 4)
             );
         }
         text + &self.line()

@@ -111,10 +111,10 @@ impl Motions {
     }
 
     /// Every joint that follows a motion comes to rest within its limits.
-    pub(super) fn brake_all(&mut self, desired: &[JointState], limits: &[JointLimits], period_secs: f64) {
+    pub(super) fn brake_all(&mut self, told: &[JointState], limits: &[JointLimits], period_secs: f64) {
         for (joint, source) in self.sources.iter_mut().enumerate() {
             if matches!(source, Source::Moving(_)) {
-                *source = Source::Braking(Limiter::moving(limits[joint], period_secs, desired[joint]));
+                *source = Source::Braking(Limiter::moving(limits[joint], period_secs, told[joint]));
             }
         }
     }

@@ -30,7 +30,7 @@ pub(super) struct Pace {
 }
 
 /// Points that are farther apart (s) are no stream.
-const LONGEST_INTERVAL: f64 = 0.5;
+pub const LONGEST_INTERVAL: f64 = 0.5;
 /// Two points at the same moment (s) are one.
 const SHORTEST_INTERVAL: f64 = 1e-3;
 /// How much of a new interval counts.

@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 use super::report::ControllerReport;
 use crate::config::Config;
-use crate::config::controller::ControllerConfig;
-use crate::control::follower::{Goal, GoalId, Tolerances};
+use crate::config::controller::{ControllerConfig, LimitsPolicy};
+use crate::control::follower::{Goal, GoalId, LONGEST_INTERVAL, Tolerances};
 use crate::nodes::action_server::GoalUuid;
 use crate::nodes::messages::{configured_tolerances, time_of, tolerances, waypoints};
 use crate::servo::clock;
@@ -51,6 +51,10 @@ pub(super) struct Checking {
     report: watch::Receiver<ControllerReport>,
     under_way: FuturesOrdered<BoxFuture<'static, Checked>>,
     cancelled: HashSet<GoalUuid>,
+    /// Whether the controller takes goals.
+    active: bool,
+    /// When the last trajectory of but one point came.
+    last_point: Option<Time>,
 }
 
 /// All that a goal is held against.
@@ -60,6 +64,7 @@ struct Check {
     config: ControllerConfig,
     start: Vec<JointState>,
     active: bool,
+    is_of_stream: bool,
 }
 
 /// With more points than this, or without times, a trajectory is checked aside.
@@ -72,18 +77,26 @@ impl Checking {
         config: watch::Receiver<Config>,
         report: watch::Receiver<ControllerReport>,
     ) -> Self {
-        Self { names, limits, config, report, under_way: FuturesOrdered::new(), cancelled: HashSet::new() }
+        let (under_way, cancelled) = (FuturesOrdered::new(), HashSet::new());
+        Self { names, limits, config, report, under_way, cancelled, active: true, last_point: None }
+    }
+
+    /// The controller takes goals from now on, or does not any more.
+    pub(super) fn set_active(&mut self, active: bool) {
+        self.active = active;
     }
 
     /// Begins to check what came.
     pub(super) fn begin(&mut self, from: Incoming) {
         let report = *self.report.borrow();
+        let is_of_stream = self.is_of_stream(from.trajectory());
         let check = Check {
             names: self.names.clone(),
             limits: self.limits.clone(),
             config: self.config.borrow().controller.clone(),
             start: report.joints().iter().map(|joint| joint.desired).collect(),
-            active: report.view.active,
+            active: self.active,
+            is_of_stream,
         };
         let checked = if is_long(from.trajectory()) {
             check.run_aside(from).boxed()
@@ -91,6 +104,15 @@ impl Checking {
             futures::future::ready(check.run(from)).boxed()
         };
         self.under_way.push_back(checked);
+    }
+
+    /// Whether it is one of single points that follow each other quickly.
+    fn is_of_stream(&mut self, trajectory: &JointTrajectory) -> bool {
+        let now = clock::now();
+        let this_point = Some(now).filter(|_| trajectory.points.len() == 1);
+        let last_point = std::mem::replace(&mut self.last_point, this_point);
+        let goes_on = last_point.is_some_and(|last| now.secs_since(last) <= LONGEST_INTERVAL);
+        this_point.is_some() && goes_on
     }
 
     /// The client of this goal does not want it any more.
@@ -151,7 +173,8 @@ impl Check {
             allow_moving_end: config.allow_nonzero_velocity_at_trajectory_end,
             allow_integration: config.allow_integration_in_goal_trajectories,
             interpolation: config.interpolation,
-            policy: config.limits_policy,
+            // A point of a stream is no motion of its own; it is passed as well as the limits allow.
+            policy: if self.is_of_stream { LimitsPolicy::Shorten } else { config.limits_policy },
             upsampling: config.upsampling.filter(|_| by_topic),
             start: &self.start,
         })?;

@@ -12,7 +12,7 @@ use crate::control::arm::MeasuredJoint;
 use crate::control::ensemble::MemberView;
 use crate::control::follower::position_error;
 use crate::nodes::hardware::{has_subscriber, publish};
-use crate::nodes::messages::stamp_of;
+use crate::nodes::messages::{duration_of, stamp_of};
 use crate::nodes::publisher::SnapshotSink;
 use crate::servo::snapshot::Snapshot;
 use crate::trajectory::limits::JointLimits;
@@ -104,6 +104,7 @@ impl ControllerReport {
         let column =
             |value: fn(&JointState) -> f64| self.joints().iter().map(|j| value(&j.desired)).collect();
         JointTrajectoryPoint {
+            time_from_start: duration_of(self.view.elapsed_secs),
             positions: column(|state| state.position),
             velocities: column(|state| state.velocity),
             accelerations: column(|state| state.acceleration),
