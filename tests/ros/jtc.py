@@ -177,6 +177,7 @@ class Jtc:
 
         self.system, self.client, self.control, self.follow = system, system.client, system.control, system.follow
         self.states: list = []
+        self.commanded = get_parameter(self.client, "command_joints") or ARM_JOINTS
         node = self.client.node
         self._subscription = node.create_subscription(
             JointTrajectoryControllerState, CONTROLLER_STATE, self.states.append, 1000
@@ -229,6 +230,11 @@ class Jtc:
         """The arm's references by the newest state."""
         return list(self.latest.reference.positions)[: len(ARM_JOINTS)]
 
+    def errors(self) -> list[float]:
+        """How far the joints that are commanded are from their references."""
+        named = zip(self.latest.joint_names, self.latest.error.positions)
+        return [abs(error) for joint, error in named if joint in self.commanded]
+
     def reference(self, joint: str) -> float:
         return self.latest.reference.positions[list(self.latest.joint_names).index(joint)]
 
@@ -276,7 +282,7 @@ class Jtc:
     def home(self, position: float = 0.0) -> None:
         """Every joint rests at one position."""
         self.wait_until_rest(2)
-        self.until(lambda: max(map(abs, self.latest.error.positions)) < 0.03, "the joints follow their references")
+        self.until(lambda: max(self.errors()) < 0.03, "the joints follow their references")
         distance = max(abs(reference - position) for reference in self.references())
         if distance > 1e-9:
             result = self.send(motion((max(0.2, 0.5 * distance**0.5), position, 0.0))).result()
