@@ -124,10 +124,6 @@ class Curve:
         assert part.sum() > 20
         return float(np.abs(velocities - wanted)[part].max())
 
-    def late(self) -> np.ndarray:
-        """For each step the time by which it is longer than a period."""
-        return np.maximum(np.diff(self.times) - PERIOD, 0.0)
-
     def accelerations(self) -> np.ndarray:
         """How the velocity changes, from each sample to the next; around late cycles in the mean."""
         spans = np.maximum(np.diff(self.times), PERIOD)
@@ -285,7 +281,7 @@ class Jtc:
         self.until(lambda: max(self.errors()) < 0.03, "the joints follow their references")
         distance = max(abs(reference - position) for reference in self.references())
         if distance > 1e-9:
-            result = self.send(motion((max(0.2, 0.5 * distance**0.5), position, 0.0))).result()
+            result = self.send(motion((max(0.15, 0.42 * distance**0.5), position, 0.0))).result()
             assert result.code == 0, result
             self.wait_until_rest(2)
         self.clear()
