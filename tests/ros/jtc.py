@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from arm import ARM_JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration
+from arm import ARM_JOINTS, UPDATE_RATE_HZ, Goal, Result, System, duration, ticks
 
 CONTROLLER = "arm_controller"
 CONTROLLER_STATE = f"{CONTROLLER}/controller_state"
@@ -62,11 +62,7 @@ def seconds(stamp) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """One joint's reference over time, as `controller_state` told it.
-
-    A reference is sampled a period ahead, because the servos get it at the end of a cycle: what a state says holds for
-    a period after the state before. In cycles that are not late that is the state's own stamp.
-    """
+    """One joint's reference over time, as `controller_state` told it."""
 
     times: np.ndarray
     positions: np.ndarray
@@ -128,15 +124,10 @@ class Curve:
         assert part.sum() > 20
         return float(np.abs(velocities - wanted)[part].max())
 
-    def late(self) -> np.ndarray:
-        """For each step the time by which it is longer than a period."""
-        return np.maximum(np.diff(self.times) - PERIOD, 0.0)
-
     def accelerations(self) -> np.ndarray:
         """How the velocity changes, from each sample to the next; around late cycles in the mean."""
         spans = np.maximum(np.diff(self.times), PERIOD)
-        beside = np.maximum(np.concatenate((spans[:1], spans[:-1])), np.concatenate((spans[1:], spans[-1:])))
-        return np.diff(self.velocities) / np.where(self.irregular(), np.maximum(spans, beside), spans)
+        return np.diff(self.velocities) / np.where(self.irregular(), widest(spans), spans)
 
     def assert_smooth(self, most: float = MAX_ACCELERATION) -> None:
         """The reference moved, and neither its position nor its velocity jumped."""
@@ -151,8 +142,8 @@ class Curve:
         mean = (self.velocities[1:] + self.velocities[:-1]) / 2.0
         # Within a step the velocity may change at its beginning or at its end, by what the acceleration allows.
         bend = most * SLACK * np.maximum(spans, PERIOD) ** 2 / 2.0 + 1e-6
-        # Steps are of a period, whatever their stamps; around late cycles it may be some periods more or less.
-        unsure = np.abs(mean) * np.where(self.irregular(), np.abs(spans) + 3.0 * PERIOD, np.abs(spans - PERIOD))
+        # Steps are of a period, whatever their stamps; after a late cycle they catch up.
+        unsure = np.abs(mean) * np.where(self.irregular(), widest(spans) + PERIOD, np.abs(spans - PERIOD))
         jump = np.abs(steps - mean * PERIOD) - bend - unsure - 0.05 * np.abs(mean) * PERIOD
         worst = int(jump.argmax())
         assert jump[worst] <= 0.0, (
@@ -166,6 +157,12 @@ class Curve:
         return off | np.concatenate(([False], off[:-1])) | np.concatenate((off[1:], [False]))
 
 
+def widest(spans: np.ndarray) -> np.ndarray:
+    """For each the widest of it and those beside it."""
+    before, after = np.concatenate((spans[:1], spans[:-1])), np.concatenate((spans[1:], spans[-1:]))
+    return np.maximum(spans, np.maximum(before, after))
+
+
 class Jtc:
     """A client of the trajectory controller that listens to `controller_state` all the time."""
 
@@ -176,6 +173,7 @@ class Jtc:
 
         self.system, self.client, self.control, self.follow = system, system.client, system.control, system.follow
         self.states: list = []
+        self.commanded = get_parameter(self.client, "command_joints") or ARM_JOINTS
         node = self.client.node
         self._subscription = node.create_subscription(
             JointTrajectoryControllerState, CONTROLLER_STATE, self.states.append, 1000
@@ -228,6 +226,11 @@ class Jtc:
         """The arm's references by the newest state."""
         return list(self.latest.reference.positions)[: len(ARM_JOINTS)]
 
+    def errors(self) -> list[float]:
+        """How far the joints that are commanded are from their references."""
+        named = zip(self.latest.joint_names, self.latest.error.positions)
+        return [abs(error) for joint, error in named if joint in self.commanded]
+
     def reference(self, joint: str) -> float:
         return self.latest.reference.positions[list(self.latest.joint_names).index(joint)]
 
@@ -236,9 +239,9 @@ class Jtc:
         states = list(self.states)
         column = list(states[0].joint_names).index(joint)
         return Curve(
-            np.array([seconds(state.header.stamp) + PERIOD for state in states[:-1]]),
-            np.array([state.reference.positions[column] for state in states[1:]]),
-            np.array([state.reference.velocities[column] for state in states[1:]]),
+            np.array([seconds(state.header.stamp) for state in states]),
+            np.array([state.reference.positions[column] for state in states]),
+            np.array([state.reference.velocities[column] for state in states]),
         )
 
     def is_moving(self) -> bool:
@@ -262,13 +265,23 @@ class Jtc:
 
     # What brings it to where a test begins.
 
+    def wait_until_told(self, places: Sequence[float]) -> None:
+        """Until the servos are told these places; they get there a little later than the references."""
+        wanted = [ticks(place) for place in places]
+
+        def are_there() -> bool:
+            goals = self.control.column("goal")
+            return all(abs(goal - place) <= 1.0 for goal, place in zip(goals, wanted))
+
+        self.until(are_there, f"the servos are told {wanted}: {self.control.column('goal')}", timeout=2.0)
+
     def home(self, position: float = 0.0) -> None:
         """Every joint rests at one position."""
         self.wait_until_rest(2)
-        self.until(lambda: max(map(abs, self.latest.error.positions)) < 0.03, "the joints follow their references")
+        self.until(lambda: max(self.errors()) < 0.03, "the joints follow their references")
         distance = max(abs(reference - position) for reference in self.references())
         if distance > 1e-9:
-            result = self.send(motion((max(0.2, 0.5 * distance**0.5), position, 0.0))).result()
+            result = self.send(motion((max(0.15, 0.42 * distance**0.5), position, 0.0))).result()
             assert result.code == 0, result
             self.wait_until_rest(2)
         self.clear()

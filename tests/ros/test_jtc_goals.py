@@ -2,7 +2,6 @@
 
 import pytest
 
-from arm import ticks
 from jtc import ARM_JOINTS, CONTROLLER, PERIOD, PROMPT, assert_reached, motion, seconds, set_parameter
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
@@ -25,7 +24,7 @@ def assert_held_at(jtc, places: list[float]) -> None:
     for joint, place in zip(ARM_JOINTS, places):
         held = jtc.curve(joint).positions
         assert held.min() == pytest.approx(place, abs=1e-6) and held.max() == pytest.approx(place, abs=1e-6), joint
-    assert jtc.control.column("goal")[: len(places)] == pytest.approx([ticks(place) for place in places], abs=1.0)
+    jtc.wait_until_told(places)
 
 
 @each_field
@@ -35,16 +34,7 @@ def test_a_single_point_is_reached_and_held(jtc, fields):
 
 
 @each_field
-def test_several_points_are_passed_and_the_last_one_is_held(jtc, fields):
-    part = lambda share: [share * place for place in PLACES]  # noqa: E731
-    moving = [part(1.0 / 0.75), *fields[1:]] if fields else []
-    goal = jtc.send(motion((0.25, part(1 / 3), *moving), (0.5, part(2 / 3), *moving), (0.75, PLACES, *fields)))
-    assert_reached(goal.result())
-    assert_held_at(jtc, PLACES)
-
-
-@each_field
-def test_each_point_of_several_has_its_moment(jtc, fields):
+def test_several_points_are_passed_at_their_times_and_the_last_one_is_held(jtc, fields):
     moving = [0.8, *fields[1:]] if fields else []
     goal = jtc.send(motion((0.25, 0.15, *moving), (0.5, 0.35, *moving), (0.75, 0.5, *fields)))
     assert_reached(goal.result())
@@ -55,6 +45,7 @@ def test_each_point_of_several_has_its_moment(jtc, fields):
     assert curve.end - curve.passes(0.35) == pytest.approx(0.25, abs=PROMPT), "the last segment is not cut short"
     assert curve.positions.max() <= 0.5 + 1e-9
     curve.assert_smooth()
+    assert_held_at(jtc, [0.5] * 5)
 
 
 def test_the_result_comes_when_the_last_point_is_due_and_not_before(jtc):

@@ -69,7 +69,7 @@ READ_ONLY = {
     "positions_upsampling.enable": True,
 }
 CHANGEABLE = {
-    "allow_partial_joints_goal": True,
+    "allow_partial_joints_goal": False,
     "allow_integration_in_goal_trajectories": True,
     "allow_nonzero_velocity_at_trajectory_end": True,
     "allow_trajectory_replacement": False,

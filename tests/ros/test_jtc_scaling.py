@@ -33,12 +33,12 @@ def scale(jtc, factor: float) -> None:
 def test_a_motion_takes_as_much_longer_as_the_factor_says(jtc, factor: float):
     scale(jtc, factor)
     jtc.clear()
-    assert_reached(jtc.send(motion((0.3, 0.1, 0.3), (0.5, 0.15, 0.0))).result())
+    assert_reached(jtc.send(motion((0.2, 0.05, 0.3), (0.35, 0.08, 0.0))).result())
     jtc.wait_until_rest()
     curve = jtc.curve("shoulder_pan")
-    assert curve.end - curve.begin == pytest.approx(0.5 / factor, abs=PROMPT)
-    assert curve.velocity_at(curve.passes(0.1)) == pytest.approx(0.3 * factor, abs=0.02)
-    assert jtc.rest() == pytest.approx([0.15] * 5, abs=1e-6)
+    assert curve.end - curve.begin == pytest.approx(0.35 / factor, abs=PROMPT)
+    assert curve.velocity_at(curve.passes(0.05)) == pytest.approx(0.3 * factor, abs=0.03)
+    assert jtc.rest() == pytest.approx([0.08] * 5, abs=1e-6)
     curve.assert_smooth()
 
 

@@ -8,8 +8,8 @@ from jtc import PROMPT, assert_reached, motion, now
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
 JOINT = "shoulder_pan"
-RATE = 30.0
-CHUNK = [0.01, 0.04, 0.09, 0.16, 0.24, 0.32, 0.39, 0.44, 0.47, 0.48]
+RATE = 15.0
+CHUNK = [0.005, 0.02, 0.045, 0.08, 0.12, 0.16, 0.195, 0.22, 0.235, 0.24]
 
 
 def overlay(_):
@@ -56,10 +56,10 @@ def assert_one_spline(curve) -> None:
     times = np.arange(len(CHUNK) + 1) / RATE
     spline = clamped_spline(times, np.array([0.0, *CHUNK]))
     inner = curve.between(curve.passes(CHUNK[0]), curve.passes(CHUNK[-1] - 1e-4))
-    assert inner.shape_deviation(spline, times[-1]) < 0.05, "at speeds of up to 2.4 rad/s"
-    on_time = inner.late() == 0.0
+    assert inner.shape_deviation(spline, times[-1]) < 0.02, "at speeds of up to 0.6 rad/s"
+    on_time = ~inner.irregular()
     steps = np.abs(np.diff(inner.accelerations()))[on_time[1:] & on_time[:-1]]
-    assert steps.size > 20 and steps.max() < 5.0, "accelerations of about 20 rad/s^2 change little by little"
+    assert steps.size > 10 and steps.max() < 0.6, "accelerations of about 2 rad/s^2 change little by little"
     assert curve.positions[-1] == pytest.approx(CHUNK[-1], abs=1e-6)
 
 
@@ -74,14 +74,14 @@ def test_positions_without_times_come_at_the_rate_of_the_policy(jtc):
 
 
 def test_times_that_a_chunk_brings_are_kept(jtc):
-    curve = executed(jtc, timed(CHUNK, rate=15.0))
-    assert curve.end - curve.begin == pytest.approx(len(CHUNK) / 15.0, abs=PROMPT)
+    curve = executed(jtc, timed(CHUNK, rate=10.0))
+    assert curve.end - curve.begin == pytest.approx(len(CHUNK) / 10.0, abs=PROMPT)
 
 
 def test_the_rate_of_the_policy_may_change_at_run_time(jtc):
-    with jtc.parameters(positions_upsampling__policy_frequency=20.0):
+    with jtc.parameters(positions_upsampling__policy_frequency=10.0):
         curve = executed(jtc, untimed(CHUNK))
-    assert curve.end - curve.begin == pytest.approx(len(CHUNK) / 20.0, abs=PROMPT)
+    assert curve.end - curve.begin == pytest.approx(len(CHUNK) / 10.0, abs=PROMPT)
 
 
 def test_points_that_bring_velocities_are_executed_as_they_are(jtc):
@@ -144,5 +144,5 @@ def test_a_chunk_that_takes_over_is_joined_smoothly(jtc):
     jtc.wait_until_rest(10)
     curve = jtc.curve(JOINT)
     curve.assert_smooth()
-    assert curve.between(curve.passes(0.1), curve.passes(0.5)).velocities.min() > 0.25
+    assert curve.between(curve.passes(0.1), curve.passes(0.5)).velocities.min() > 0.15
     assert curve.positions[-1] == pytest.approx(places[-1], abs=1e-6)
