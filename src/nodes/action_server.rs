@@ -59,12 +59,16 @@ struct Goal<A: WrappedActionTypeSupport> {
     accepted: Stamp,
     waiting: Vec<ServiceRequest<A::GetResult>>,
     result: Option<(A::Result, Instant)>,
+    /// Whether a client has been told the result.
+    told: bool,
 }
 
 /// How long a result is kept for clients that ask late; `rcl_action` keeps it as long.
 const RESULT_TIMEOUT: Duration = Duration::from_secs(10);
-/// More goals than this are not kept, however fast they come and end.
+/// More goals than this are not under way at once.
 const MOST_GOALS: usize = 1000;
+/// More finished goals than this are not kept, however fast they come and end.
+const MOST_FINISHED: usize = 200;
 
 mod status {
     use super::{CancelGoal, GoalStatus};
@@ -127,6 +131,7 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
             GoalEnd::Canceled => status::CANCELED,
             GoalEnd::Aborted => status::ABORTED,
         };
+        goal.told = !goal.waiting.is_empty();
         for request in goal.waiting.drain(..) {
             respond(request, A::make_result_response_msg(goal.status, result.clone()));
         }
@@ -156,7 +161,8 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
         };
         let accepted = stamp_now();
         respond(request, A::make_goal_response_msg(true, accepted.clone()));
-        let new = Goal { status: status::EXECUTING, accepted, waiting: Vec::new(), result: None };
+        let new =
+            Goal { status: status::EXECUTING, accepted, waiting: Vec::new(), result: None, told: false };
         self.goals.insert(uuid, new);
         self.publish_status();
         Some(ActionRequest::Goal(uuid, goal))
@@ -168,6 +174,7 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
             None => respond(request, A::make_result_response_msg(status::UNKNOWN, A::Result::default())),
             Some(goal) => match &goal.result {
                 Some((result, _)) => {
+                    goal.told = true;
                     respond(request, A::make_result_response_msg(goal.status, result.clone()))
                 }
                 None => goal.waiting.push(request),
@@ -209,6 +216,16 @@ impl<A: WrappedActionTypeSupport + 'static> ActionServer<A> {
         self.goals.retain(|_, goal| {
             goal.result.as_ref().is_none_or(|(_, finished)| finished.elapsed() < RESULT_TIMEOUT)
         });
+        let mut finished: Vec<_> = self
+            .goals
+            .iter()
+            .filter_map(|(uuid, goal)| Some((!goal.told, goal.result.as_ref()?.1, *uuid)))
+            .collect();
+        // Those whose client knows the result go first, then the oldest.
+        finished.sort_unstable();
+        for (_, _, uuid) in finished.iter().take(finished.len().saturating_sub(MOST_FINISHED)) {
+            self.goals.remove(uuid);
+        }
     }
 
     fn publish_status(&self) {

@@ -78,7 +78,8 @@ impl Findings {
         let mut findings = Self::default();
         for (index, begin, end, pieces) in spline.pieces() {
             let span = end - begin;
-            if span <= 0.0 {
+            // What lies before the motion is joined is never gone through.
+            if span <= 0.0 || spline.lead().is_some_and(|lead| index < lead) {
                 continue;
             }
             for (column, piece) in pieces.iter().enumerate() {

@@ -153,7 +153,9 @@ proptest! {
             prop_assert!(jerk <= 60.0 * (1.0 + 1e-4), "{jerk}");
             let rejected = validated(&waypoints, limits, LimitsPolicy::Reject);
             prop_assert_eq!(rejected.is_none(), trajectory.slowed.is_some());
-            if let Some(slowed) = trajectory.slowed {
+            // Lines are given time where they need it, not as a whole.
+            let as_a_whole = trajectory.slowed.filter(|_| degree != Degree::Linear);
+            if let Some(slowed) = as_a_whole {
                 let mut hastier = waypoints;
                 let factor = slowed.factor * (1.0 - 1e-3);
                 for point in &mut hastier.points {
@@ -249,4 +251,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_chunk_of_lines_is_slowed_down_at_its_ends_and_not_in_the_middle() {
+    let joints = ["a".to_owned()];
+    let raw =
+        RawLimits { lower: -1.9, upper: 1.9, max_velocity: 5.4, max_acceleration: 38.0, max_jerk: 1000.0 };
+    let limits = [JointLimits::new(raw).unwrap()];
+    let point = |i: u32| Point {
+        time_from_start: f64::from(i) / 30.0,
+        positions: vec![0.4 / 30.0 * f64::from(i)],
+        ..Point::default()
+    };
+    let waypoints = Waypoints { joint_names: joints.to_vec(), points: (1..=15).map(point).collect() };
+    let start = [JointState::default()];
+    let rules = Rules { start: &start, policy: LimitsPolicy::Retime, ..Rules::new(&joints, &limits) };
+    let mut trajectory = waypoints.validate(rules).unwrap();
+    let factor = trajectory.slowed.unwrap().factor;
+    assert!((1.05..1.4).contains(&factor), "{factor}");
+    let middle = trajectory.spline.duration() / 2.0;
+    trajectory.spline.sample(middle, |_, state| assert!((state.velocity - 0.4).abs() < 0.05, "{state:?}"));
+    assert!(Findings::of(&trajectory.spline, &start).factor() <= 1.0 + SLACK);
 }

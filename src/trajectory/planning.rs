@@ -4,7 +4,7 @@
 use super::feasibility::{Findings, Outside, Peak, SLACK, least_factor};
 use super::limits::JointLimits;
 use super::refusal::Refusal;
-use super::spline::{JointState, Spline, Waypoint, nearest_turn};
+use super::spline::{Degree, JointState, Spline, Waypoint, nearest_turn};
 use super::timing::time_waypoints;
 use super::waypoints::{LimitsPolicy, Point, Rules, Slowed, Timing, Trajectory};
 
@@ -16,13 +16,15 @@ pub(super) struct Columns<'a> {
     pub(super) limits: Vec<JointLimits>,
     /// Where each starts; empty where that is not known.
     pub(super) start: Vec<JointState>,
+    /// When it is joined (s).
+    joined_at: f64,
 }
 
 impl<'a> Columns<'a> {
     pub(super) fn of(names: &'a [String], joints: Vec<usize>, rules: &Rules<'_>) -> Self {
         let limits = joints.iter().map(|&joint| rules.limits[joint]).collect();
         let start = joints.iter().filter_map(|&joint| rules.start.get(joint).copied()).collect();
-        Self { names, joints, limits, start }
+        Self { names, joints, limits, start, joined_at: rules.joined_at.max(0.0) }
     }
 
     /// Turns the start of joints that turn for ever so that they go the short way to the first point.
@@ -42,11 +44,15 @@ impl<'a> Columns<'a> {
         let excess = findings.peak.filter(|peak| 1.0 + SLACK < peak.factor);
         let slowed = match (excess, policy) {
             (Some(excess), LimitsPolicy::Reject) => return Err(self.refusal(excess)),
-            (Some(excess), LimitsPolicy::Retime) => Some(self.slow_down(waypoints, excess)?),
+            // Who joins midway keeps the client's time.
+            (Some(excess), LimitsPolicy::Retime) if !self.joins_midway(waypoints) => {
+                let (slower, slowed) = self.slow_down(waypoints, excess)?;
+                spline = slower;
+                Some(slowed)
+            }
             _ => None,
         };
-        if let Some(Slowed { factor, .. }) = slowed {
-            spline = self.spline(waypoints, factor);
+        if slowed.is_some() {
             findings = Findings::of(&spline, &self.start);
             // A joint that is under way goes farther, the longer it takes.
             self.check_places(&findings)?;
@@ -72,16 +78,51 @@ impl<'a> Columns<'a> {
             Spline::new(&stretched(waypoints, factor), &self.limits, &self.start)
         };
         if !self.start.is_empty() {
-            spline.begin(0.0, |column| self.start[column]);
+            spline.begin(self.joined_at, |column| self.start[column]);
         }
         spline
     }
 
-    fn slow_down(&self, waypoints: &[Waypoint], excess: Peak) -> Result<Slowed, Refusal> {
+    /// Whether points that should have been passed are left out.
+    fn joins_midway(&self, waypoints: &[Waypoint]) -> bool {
+        let is_over = |waypoint: &&Waypoint| 0.0 < waypoint.time && waypoint.time <= self.joined_at;
+        waypoints.iter().any(|waypoint| is_over(&waypoint))
+    }
+
+    /// The motion as much slower as it must be, and what for.
+    fn slow_down(&self, waypoints: &[Waypoint], excess: Peak) -> Result<(Spline, Slowed), Refusal> {
+        let Peak { quantity, column, time, value, limit, .. } = excess;
+        let slowed = |factor| Slowed { factor, quantity, joint: self.joints[column], time, value, limit };
+        if let Some(spline) = self.slower_lines(waypoints) {
+            let factor = spline.duration() / last_time(waypoints);
+            return Ok((spline, slowed(factor)));
+        }
         let factor_at = |factor| Findings::of(&self.spline(waypoints, factor), &self.start).factor();
         let factor = least_factor(factor_at).ok_or_else(|| self.refusal(excess))?;
-        let Peak { quantity, column, time, value, limit, .. } = excess;
-        Ok(Slowed { factor, quantity, joint: self.joints[column], time, value, limit })
+        Ok((self.spline(waypoints, factor), slowed(factor)))
+    }
+
+    /// The motion with more time where a line asks for too much, and no more elsewhere; `None` where these are not a
+    /// few lines, or that leads nowhere.
+    fn slower_lines(&self, waypoints: &[Waypoint]) -> Option<Spline> {
+        let are_lines = waypoints.iter().all(|waypoint| waypoint.degree == Degree::Linear);
+        if !are_lines || !(2..=MOST_LINES).contains(&waypoints.len()) {
+            return None;
+        }
+        let mut waypoints = waypoints.to_vec();
+        for _ in 0..ROUNDS_PER_LINE * waypoints.len() {
+            let spline = self.spline(&waypoints, 1.0);
+            let findings = Findings::of(&spline, &self.start);
+            let Some(excess) = findings.peak.filter(|peak| 1.0 + SLACK < peak.factor) else {
+                return Some(spline);
+            };
+            let index = spline.next_waypoint(excess.time).unwrap_or(waypoints.len() - 1);
+            let before = index.checked_sub(1).map_or(0.0, |before| waypoints[before].time);
+            let span = waypoints[index].time - before;
+            let more = span * (excess.factor - 1.0).clamp(LEAST_STRETCH, MOST_STRETCH);
+            waypoints[index..].iter_mut().for_each(|waypoint| waypoint.time += more);
+        }
+        None
     }
 
     fn check_places(&self, findings: &Findings) -> Result<(), Refusal> {
@@ -95,6 +136,17 @@ impl<'a> Columns<'a> {
         let Peak { quantity, column, time, value, limit, .. } = peak;
         Refusal::Excess { quantity, joint: self.names[column].clone(), time, value, limit }
     }
+}
+
+/// More lines than this are slowed down as a whole.
+const MOST_LINES: usize = 100;
+/// How often each line may be given more time, and by which part of its own at least and at most.
+const ROUNDS_PER_LINE: usize = 20;
+const LEAST_STRETCH: f64 = 0.01;
+const MOST_STRETCH: f64 = 0.2;
+
+fn last_time(waypoints: &[Waypoint]) -> f64 {
+    waypoints.last().map_or(0.0, |waypoint| waypoint.time)
 }
 
 fn stretched(waypoints: &[Waypoint], factor: f64) -> Vec<Waypoint> {

@@ -86,6 +86,8 @@ pub struct Rules<'a> {
     pub limits: &'a [JointLimits],
     /// Where the reference is now, in the same order; empty where nobody knows where the trajectory will start.
     pub start: &'a [JointState],
+    /// At which of its times (s) the trajectory is joined; more than 0 where it should have started already.
+    pub joined_at: f64,
     /// Whether joints may be left out.
     pub allow_partial: bool,
     /// Whether the last point may be in motion.
@@ -108,6 +110,7 @@ impl<'a> Rules<'a> {
             joints,
             limits,
             start: &[],
+            joined_at: 0.0,
             allow_partial: false,
             allow_moving_end: false,
             allow_integration: false,

@@ -256,3 +256,37 @@ fn a_chunk_of_positions_gets_times_and_velocities() {
     let with_velocities = check_with(|rules| rules.upsampling = Some(4.0), |_| ()).unwrap();
     assert_eq!(with_velocities, check(|_| ()).unwrap());
 }
+
+#[test]
+fn a_trajectory_that_is_joined_midway_is_held_against_the_limits_from_there_on_only() {
+    let moving = [JointState { position: 0.5, velocity: 0.5, acceleration: 0.0 }, JointState::at_rest(0.0)];
+    let window = |w: &mut Waypoints| {
+        w.joint_names = names(&["a", "b"]);
+        w.points = (0..6)
+            .map(|i| Point {
+                time_from_start: 0.02 * f64::from(i),
+                positions: vec![0.48 + 0.01 * f64::from(i), 0.0],
+                velocities: vec![0.5, 0.0],
+                ..Point::default()
+            })
+            .collect();
+    };
+    let rule = |rules: &mut Rules<'_>| {
+        (rules.allow_moving_end, rules.policy, rules.joined_at) = (true, LimitsPolicy::Reject, 0.04);
+        let moving: &'static [JointState; 2] = Box::leak(Box::new(moving));
+        rules.start = moving;
+    };
+    let trajectory = check_with(rule, window).unwrap();
+    assert_eq!(trajectory.spline.duration(), 0.1);
+    let retimed = check_with(
+        |rules| {
+            rule(rules);
+            rules.policy = LimitsPolicy::Retime;
+        },
+        |w| {
+            window(w);
+            w.points[5].positions[0] = 0.6;
+        },
+    );
+    assert_eq!(retimed.unwrap().spline.duration(), 0.1, "its time is the client's");
+}

@@ -164,6 +164,7 @@ impl Check {
         }
         let tolerances = self.tolerances(from)?;
         let message = from.trajectory();
+        let start = time_of(&message.header.stamp);
         let by_topic = matches!(from, Incoming::Topic(_));
         let config = &self.config;
         let trajectory = waypoints(message)?.validate(Rules {
@@ -177,12 +178,12 @@ impl Check {
             policy: if self.is_of_stream { LimitsPolicy::Shorten } else { config.limits_policy },
             upsampling: config.upsampling.filter(|_| by_topic),
             start: &self.start,
+            joined_at: start.map_or(0.0, |start| clock::now().secs_since(start)),
         })?;
         if let Some(slowed) = &trajectory.slowed {
             let joint = self.names.get(slowed.joint).map_or("?", String::as_str);
             tracing::warn!("trajectory slowed down: {}", slowed.in_words(joint));
         }
-        let start = time_of(&message.header.stamp);
         check_not_over(message, start, trajectory.spline.duration())?;
         let blends = config.allow_trajectory_replacement;
         Ok(Goal { id: GoalId(0), motion: Motion::new(trajectory), start, tolerances, blends })
