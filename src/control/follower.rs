@@ -75,8 +75,8 @@ pub struct Follower {
     told: Vec<JointState>,
     measured: Vec<MeasuredJoint>,
     motions: Motions,
-    /// The goal that waits for its start.
-    waiting: Option<Box<Goal>>,
+    /// Goals that wait for their start: one that begins with the next step, and one that begins later.
+    waiting: VecDeque<Box<Goal>>,
     speed: SpeedFactor,
     rhythm: Rhythm,
     /// When the last step was, and how long after the one before.
@@ -90,6 +90,8 @@ pub struct Follower {
 
 /// A speed factor at which nothing moves.
 const NEARLY_PAUSED: f64 = 1e-3;
+/// The most goals that wait at once.
+const MOST_WAITING: usize = 2;
 /// Room for what one tick can bring about.
 const EVENTS_CAPACITY: usize = 64;
 
@@ -104,7 +106,7 @@ impl Follower {
             told: at_zero,
             measured: vec![MeasuredJoint::default(); joints.len()],
             motions: Motions::new(joints.len()),
-            waiting: None,
+            waiting: VecDeque::with_capacity(MOST_WAITING),
             speed: SpeedFactor::new(&limits, period_secs, speed_factor),
             rhythm: Rhythm::new(),
             now: None,
@@ -189,22 +191,34 @@ impl Follower {
 
     /// Whether every joint rests, and no goal waits.
     pub fn is_idle(&self) -> bool {
-        self.motions.all_rest() && self.motions.current().is_none() && self.waiting.is_none()
+        self.motions.all_rest() && self.motions.current().is_none() && self.waiting.is_empty()
     }
 
     fn take(&mut self, goal: Box<Goal>) {
         let why_not = if self.active { self.halted } else { Some("the controller is not active") };
         if let Some(why) = why_not {
             self.end(goal, Outcome::Halted(why));
-        } else if let Some(old) = self.waiting.replace(goal) {
+            return;
+        }
+        let begins_later = goal.start > self.now;
+        let stays = |waiting: &Goal, now| begins_later && waiting.start <= now;
+        while let Some(old) = self.waiting.pop_back() {
+            if stays(&old, self.now) {
+                self.waiting.push_back(old);
+                break;
+            }
             self.end(old, Outcome::Replaced);
         }
+        self.waiting.push_back(goal);
     }
 
     /// Ends the goals that match, and whatever moves with the one under way.
     fn end_if(&mut self, matches: impl Fn(&Goal) -> bool, outcome: Outcome) {
-        if let Some(goal) = self.waiting.take_if(|goal| matches(goal)) {
-            self.end(goal, outcome);
+        for _ in 0..self.waiting.len() {
+            match self.waiting.pop_front() {
+                Some(goal) if matches(&goal) => self.end(goal, outcome),
+                other => self.waiting.extend(other),
+            }
         }
         if self.motions.current().is_some_and(|moving| matches(&moving.goal)) {
             self.break_off(outcome);
@@ -290,8 +304,14 @@ impl Follower {
     }
 
     fn start_waiting(&mut self, now: Time) {
-        let due = self.waiting.take_if(|goal| goal.start.is_none_or(|start| start <= now));
-        let Some(goal) = due else { return };
+        while self.waiting.front().is_some_and(|goal| goal.start.is_none_or(|start| start <= now)) {
+            if let Some(goal) = self.waiting.pop_front() {
+                self.start(goal, now);
+            }
+        }
+    }
+
+    fn start(&mut self, goal: Box<Goal>, now: Time) {
         let late_secs = goal.start.map_or(0.0, |start| now.secs_since(start));
         let begins_now = late_secs < self.period_secs;
         let violation = tolerance::stated_start(&goal, &self.limits, &self.measured);

@@ -236,6 +236,19 @@ fn a_goal_in_the_future_starts_then() {
 }
 
 #[test]
+fn a_goal_that_begins_now_is_not_replaced_by_one_that_begins_later() {
+    let mut bench = Bench::new();
+    let mut later = bench.goal(2, &["a"], &[(0.5, &[1.0], &[])]);
+    later.start = Some(bench.now.plus_secs(1.5));
+    bench.step();
+    bench.send(1, &["a"], &[(0.5, &[0.3], &[])]);
+    bench.follow(later);
+    assert_eq!(bench.run(1.0), Some((GoalId(1), Outcome::Reached)));
+    assert_eq!(bench.run(3.0), Some((GoalId(2), Outcome::Reached)));
+    assert_eq!(bench.last()[0], 1.0);
+}
+
+#[test]
 fn a_joint_off_its_path_ends_the_goal_with_its_error() {
     let mut bench = Bench::new();
     bench.follow(bench.goal(1, &["a"], &[(1.0, &[1.0], &[])]));

@@ -93,14 +93,19 @@ impl Motion {
     pub fn begin(&mut self, time: f64, states: &[JointState], limits: &[JointLimits]) {
         let Trajectory { joints, spline, timing, .. } = &mut self.trajectory;
         spline.unwind(time, |column| states[joints[column]]);
-        let next = spline.next_waypoint(time).unwrap_or(spline.waypoint_count() - 1);
+        let ahead = spline.next_waypoint(time);
+        let next = ahead.unwrap_or(spline.waypoint_count() - 1);
         let waypoint = spline.waypoint(next);
         let least = match timing {
+            // Of a motion that is over already only its end is left to go to.
+            _ if ahead.is_none() => Some(0.0),
             Timing::Optimal => Some(0.0),
             Timing::Given if waypoint.degree == Degree::Linear => Some((waypoint.time - time).max(0.0)),
             Timing::Given => None,
         };
-        let duration = least.and_then(|least| self.plan(next, states, limits, least, None));
+        let at_rest = [0.0; MAX_JOINTS];
+        let velocities = ahead.is_none().then_some(&at_rest[..]);
+        let duration = least.and_then(|least| self.plan(next, states, limits, least, velocities));
         match duration {
             Some(duration) => self.lead_by_planned(time, duration, next),
             None => {

@@ -119,3 +119,14 @@ fn a_point_is_passed_in_motion_unless_that_takes_a_run_up() {
     assert!(states(&mut motion, end - 1e-6)[0].velocity.abs() < 0.01);
     assert_smooth(&mut motion, 0.0);
 }
+
+#[test]
+fn of_a_motion_that_is_over_only_its_end_is_gone_to() {
+    let start = [JointState { position: 0.3, velocity: 0.5, acceleration: 0.0 }, JointState::at_rest(0.0)];
+    let mut motion = motion(&start, &[(0.2, [0.35, 0.0], Some([0.0; 2])), (0.4, [0.4, 0.0], Some([0.0; 2]))]);
+    motion.begin(0.5, &start, &limits());
+    assert_eq!(states(&mut motion, 0.5)[0], start[0]);
+    assert_smooth(&mut motion, 0.5);
+    let end = motion.duration();
+    assert_eq!(states(&mut motion, end)[0], JointState::at_rest(0.4));
+}

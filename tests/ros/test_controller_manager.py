@@ -203,7 +203,11 @@ controller_manager:
     for said in ("`update_rate` is 100", "`forward` is left out", "states.params_file, thread_priority"):
         node.wait_for_line(said)
     answer = client.call(ListControllers, "controller_manager/list_controllers")
-    assert [(each.name, each.state) for each in answer.controller] == [(ARM, "active"), ("states", "active")]
+    assert [(each.name, each.state) for each in answer.controller] == [
+        (ARM, "active"),
+        ("gripper_controller", "active"),
+        ("states", "active"),
+    ]
     names = [f"{ARM}.type", "update_rate"]
     answer = client.call(GetParameters, "controller_manager/get_parameters", names=names)
     assert (answer.values[0].string_value, answer.values[1].integer_value) == (TRAJECTORY_TYPE, 100)
