@@ -32,6 +32,7 @@ pub enum MemberRequest {
 
 /// What a controller says.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would allocate in the control thread")]
 pub enum MemberEvent {
     /// One that executes trajectories.
     Trajectory(FollowerEvent),

@@ -395,15 +395,15 @@ fn at_half_speed_everything_takes_twice_as_long() {
 
 #[test]
 fn points_of_a_stream_are_passed_without_stop_and_go_and_the_last_one_is_not_overshot() {
-    for (interval_ticks, asked) in [(10, 0.1), (3, 0.03), (1, 0.0), (10, 0.5)] {
+    for (interval_ticks, count, asked) in [(10, 15_u32, 0.1), (3, 50, 0.03), (1, 150, 0.0), (10, 15, 0.5)] {
         let mut bench = Bench::new();
         let interval = f64::from(interval_ticks) * PERIOD;
-        let count = (1.5 / interval).round() as u64;
         for k in 1..=count {
-            bench.send(k, &["a"], &[(asked, &[k as f64 * interval], &[])]);
+            let place = f64::from(k) * interval;
+            bench.send(u64::from(k), &["a"], &[(asked, &[place], &[])]);
             (0..interval_ticks).for_each(|_| bench.step());
         }
-        let end = count as f64 * interval;
+        let end = f64::from(count) * interval;
         (0..150).for_each(|_| bench.step());
         let (velocities, accelerations) = bench.derivatives(0);
         let middle = &velocities[velocities.len() / 3..velocities.len() / 3 + 50];

@@ -63,6 +63,7 @@ pub struct Controllers {
     manager: (Span, ControllerManager),
 }
 
+#[expect(clippy::large_enum_variant, reason = "there are a few of them")]
 enum Hosted {
     Trajectory { controller: Controller, config: watch::Receiver<Config> },
     Gripper(GripperController),

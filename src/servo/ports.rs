@@ -16,6 +16,7 @@ use crate::control::stream::{CommandStream, JointCommand};
 
 /// What happened in the control thread, besides what snapshots say.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would allocate in the control thread")]
 pub enum ArmEvent {
     /// The arm's state changed.
     Transition(Transition),

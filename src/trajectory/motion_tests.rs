@@ -12,9 +12,12 @@ fn limits() -> [JointLimits; 2] {
     [JointLimits::new(raw).unwrap(); 2]
 }
 
-fn motion(start: &[JointState], points: &[(f64, [f64; 2], Option<[f64; 2]>)]) -> Motion {
+/// Time, positions, velocities.
+type TestPoint = (f64, [f64; 2], Option<[f64; 2]>);
+
+fn motion(start: &[JointState], points: &[TestPoint]) -> Motion {
     let joints = ["a".to_owned(), "b".to_owned()];
-    let point = |(time, positions, velocities): &(f64, [f64; 2], Option<[f64; 2]>)| Point {
+    let point = |(time, positions, velocities): &TestPoint| Point {
         time_from_start: *time,
         positions: positions.to_vec(),
         velocities: velocities.map(|v| v.to_vec()).unwrap_or_default(),

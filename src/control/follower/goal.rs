@@ -66,6 +66,7 @@ pub enum StartFrom {
 
 /// What a follower says.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a box would allocate in the control thread")]
 pub enum FollowerEvent {
     /// A goal ended.
     Ended(Ended),
