@@ -93,7 +93,7 @@ impl Motion {
     pub fn begin(&mut self, time: f64, states: &[JointState], limits: &[JointLimits]) {
         let Trajectory { joints, spline, timing, .. } = &mut self.trajectory;
         spline.unwind(time, |column| states[joints[column]]);
-        let ahead = spline.next_waypoint(time);
+        let ahead = spline.waypoint_to_join(time);
         let next = ahead.unwrap_or(spline.waypoint_count() - 1);
         let waypoint = spline.waypoint(next);
         let least = match timing {

@@ -133,3 +133,18 @@ fn of_a_motion_that_is_over_only_its_end_is_gone_to() {
     let end = motion.duration();
     assert_eq!(states(&mut motion, end)[0], JointState::at_rest(0.4));
 }
+
+#[test]
+fn a_motion_that_is_joined_just_before_a_waypoint_does_not_jump_there() {
+    let behind = JointState { position: 0.195, velocity: 0.4, acceleration: 0.0 };
+    let start = [behind, JointState::at_rest(0.0)];
+    for velocities in [Some([0.4, 0.0]), None] {
+        let mut points: Vec<TestPoint> =
+            (1..=10).map(|i| (0.1 * f64::from(i), [0.04 * f64::from(i), 0.0], velocities)).collect();
+        points.push((1.2, [0.42, 0.0], velocities.map(|_| [0.0; 2])));
+        let mut motion = motion(&start, &points);
+        motion.begin(0.4995, &start, &limits());
+        assert_smooth(&mut motion, 0.4995);
+        assert!((motion.duration() - 1.2).abs() < 0.01, "{}", motion.duration());
+    }
+}

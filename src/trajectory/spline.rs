@@ -101,6 +101,9 @@ pub struct Passing<'a> {
     index: usize,
 }
 
+/// A trajectory that is joined midway is come upon within no less than this (s), where it lasts so long.
+const SHORTEST_LEAD: f64 = 0.03;
+
 impl Passing<'_> {
     /// The state of a column there; of positions alone, with the velocity that the waypoint is passed at.
     pub fn state(&self, column: usize) -> JointState {
@@ -167,6 +170,15 @@ impl Spline {
         (index < self.segments.len()).then_some(index)
     }
 
+    /// The waypoint at which a motion that is joined at `time` comes onto its trajectory: the next one, unless that is
+    /// so near that the way there would be a jump.
+    pub fn waypoint_to_join(&self, time: f64) -> Option<usize> {
+        let next = self.next_waypoint(time)?;
+        let is_near = |segment: &&Segment| 0.0 < time && segment.end < time + SHORTEST_LEAD;
+        let near = self.segments[next..].iter().take_while(is_near).count();
+        Some((next + near).min(self.segments.len() - 1))
+    }
+
     /// The waypoint `index`, which must be there.
     pub fn waypoint(&self, index: usize) -> Passing<'_> {
         let Segment { end: time, degree, .. } = self.segments[index];
@@ -180,7 +192,7 @@ impl Spline {
 
     /// Turns every joint that turns for ever so that the waypoint after `time` is nearest to where it is.
     pub fn unwind(&mut self, time: f64, state_of: impl Fn(usize) -> JointState) {
-        let index = self.next_waypoint(time).unwrap_or(self.segments.len() - 1);
+        let index = self.waypoint_to_join(time).unwrap_or(self.segments.len() - 1);
         for column in 0..self.columns() {
             if self.limits[column].is_continuous() {
                 let position = self.state(index, column).position;
@@ -196,9 +208,11 @@ impl Spline {
     /// joint at rest is led by what the waypoint carries. A line begins with the velocity, not the acceleration.
     pub fn begin(&mut self, time: f64, state_of: impl Fn(usize) -> JointState) {
         self.unwind(time, &state_of);
-        self.lead = self.next_waypoint(time);
+        self.lead = self.waypoint_to_join(time);
         let Some(index) = self.lead else { return };
         self.cursor = index;
+        // Those that are left out have no time of their own any more.
+        self.segments[..index].iter_mut().for_each(|segment| segment.end = segment.end.min(time));
         self.segments[index].start = time;
         for column in 0..self.columns() {
             let mut from = state_of(column);
