@@ -19,9 +19,11 @@
 
 mod goal;
 mod motions;
+mod references;
 mod rhythm;
 mod speed;
 mod tolerance;
+mod waiting;
 
 use std::collections::VecDeque;
 
@@ -30,11 +32,13 @@ pub use goal::{
 };
 
 use self::motions::{Motions, Moving};
+use self::references::{NEARLY_PAUSED, References};
 pub use self::rhythm::LONGEST_INTERVAL;
 use self::rhythm::{Pace, Rhythm};
 use self::speed::SpeedFactor;
 use self::tolerance::Verdict;
 pub use self::tolerance::position_error;
+use self::waiting::Waiting;
 use super::arm::{MeasuredJoint, Reference, ReferenceSource};
 use crate::config::arm::MAX_JOINTS;
 use crate::trajectory::limits::JointLimits;
@@ -66,17 +70,10 @@ pub struct Follower {
     limits: Vec<JointLimits>,
     braking_limits: Vec<JointLimits>,
     period_secs: f64,
-    /// The reference of the present.
-    desired: Vec<JointState>,
-    /// The reference one period ahead.
-    command: Vec<JointState>,
-    /// What the joints were told last, with the velocity and acceleration that the steps between commands make; braking
-    /// from there is what the limiter passes unchanged.
-    told: Vec<JointState>,
+    references: References,
     measured: Vec<MeasuredJoint>,
     motions: Motions,
-    /// Goals that wait for their start: one that begins with the next step, and one that begins later.
-    waiting: VecDeque<Box<Goal>>,
+    waiting: Waiting,
     speed: SpeedFactor,
     rhythm: Rhythm,
     /// When the last step was, and how long after the one before.
@@ -88,10 +85,6 @@ pub struct Follower {
     events: VecDeque<FollowerEvent>,
 }
 
-/// A speed factor at which nothing moves.
-const NEARLY_PAUSED: f64 = 1e-3;
-/// The most goals that wait at once.
-const MOST_WAITING: usize = 2;
 /// Room for what one tick can bring about.
 const EVENTS_CAPACITY: usize = 64;
 
@@ -99,14 +92,11 @@ impl Follower {
     /// Holds at zero until [`ReferenceSource::hold_at`] says where the arm is. Active at once.
     pub fn new(setup: FollowerSetup) -> Self {
         let FollowerSetup { joints, commanded, limits, braking_limits, period_secs, speed_factor } = setup;
-        let at_zero = vec![JointState::default(); joints.len()];
         Self {
-            desired: at_zero.clone(),
-            command: at_zero.clone(),
-            told: at_zero,
+            references: References::new(joints.len()),
             measured: vec![MeasuredJoint::default(); joints.len()],
             motions: Motions::new(joints.len()),
-            waiting: VecDeque::with_capacity(MOST_WAITING),
+            waiting: Waiting::new(),
             speed: SpeedFactor::new(&limits, period_secs, speed_factor),
             rhythm: Rhythm::new(),
             now: None,
@@ -158,12 +148,12 @@ impl Follower {
 
     /// The reference of the present, for each of its joints.
     pub fn desired(&self) -> &[JointState] {
-        &self.desired
+        &self.references.desired
     }
 
     /// The reference one period ahead of each joint that it commands now, given to `put(joint of the arm, state)`.
     pub fn commands(&self, mut put: impl FnMut(usize, JointState)) {
-        let joints = self.joints.iter().zip(&self.commanded).zip(&self.command);
+        let joints = self.joints.iter().zip(&self.commanded).zip(&self.references.command);
         for ((&joint, _), command) in joints.filter(|((_, commanded), _)| self.active && **commanded) {
             put(joint, *command);
         }
@@ -200,25 +190,16 @@ impl Follower {
             self.end(goal, Outcome::Halted(why));
             return;
         }
-        let begins_later = goal.start > self.now;
-        let stays = |waiting: &Goal, now| begins_later && waiting.start <= now;
-        while let Some(old) = self.waiting.pop_back() {
-            if stays(&old, self.now) {
-                self.waiting.push_back(old);
-                break;
-            }
+        while let Some(old) = self.waiting.make_room_for(&goal, self.now) {
             self.end(old, Outcome::Replaced);
         }
-        self.waiting.push_back(goal);
+        self.waiting.push(goal);
     }
 
     /// Ends the goals that match, and whatever moves with the one under way.
     fn end_if(&mut self, matches: impl Fn(&Goal) -> bool, outcome: Outcome) {
-        for _ in 0..self.waiting.len() {
-            match self.waiting.pop_front() {
-                Some(goal) if matches(&goal) => self.end(goal, outcome),
-                other => self.waiting.extend(other),
-            }
+        while let Some(goal) = self.waiting.pop_if(&matches) {
+            self.end(goal, outcome);
         }
         if self.motions.current().is_some_and(|moving| matches(&moving.goal)) {
             self.break_off(outcome);
@@ -245,7 +226,7 @@ impl Follower {
     /// Every joint that moves comes to rest.
     fn brake(&mut self) {
         self.rhythm.forget();
-        self.motions.brake_all(&self.told, &self.braking_limits, self.period_secs);
+        self.motions.brake_all(&self.references.told, &self.braking_limits, self.period_secs);
         self.retire();
     }
 
@@ -271,15 +252,9 @@ impl Follower {
         if !was_active && from == StartFrom::Measured {
             self.motions.rest_all();
             for joint in 0..self.joints.len() {
-                self.rest_at(joint, self.measured[joint].position);
+                self.references.rest_at(joint, self.measured[joint].position);
             }
         }
-    }
-
-    fn rest_at(&mut self, joint: usize, position: f64) {
-        self.desired[joint] = JointState::at_rest(position);
-        self.command[joint] = JointState::at_rest(position);
-        self.told[joint] = JointState::at_rest(position);
     }
 
     fn state_at(&mut self, time: Time) -> Answer {
@@ -298,16 +273,14 @@ impl Follower {
             return Err("Requested sample time is later than the current trajectory end time.");
         }
         let mut states = [JointState::default(); MAX_JOINTS];
-        states[..self.command.len()].copy_from_slice(&self.command);
+        states[..self.joints.len()].copy_from_slice(&self.references.command);
         moving.sample(at, |joint, state| states[joint] = state);
         Ok(states)
     }
 
     fn start_waiting(&mut self, now: Time) {
-        while self.waiting.front().is_some_and(|goal| goal.start.is_none_or(|start| start <= now)) {
-            if let Some(goal) = self.waiting.pop_front() {
-                self.start(goal, now);
-            }
+        while let Some(goal) = self.waiting.pop_due(now) {
+            self.start(goal, now);
         }
     }
 
@@ -323,9 +296,9 @@ impl Follower {
         }
         self.tell_end_of_current(Outcome::Replaced);
         if !goal.blends {
-            self.motions.brake_all(&self.told, &self.braking_limits, self.period_secs);
+            self.motions.brake_all(&self.references.told, &self.braking_limits, self.period_secs);
         }
-        let from = self.in_trajectory_time();
+        let from = self.references.in_trajectory_time(self.speed.now());
         let mut moving = Moving::begin(goal, late_secs, &from, &self.limits);
         self.pace(&mut moving, &from, now);
         if self.motions.all_rest() {
@@ -333,24 +306,6 @@ impl Follower {
         }
         self.motions.take_up(moving);
         self.retire();
-    }
-
-    /// The reference of the present as a trajectory sees it, whose time goes faster or slower.
-    fn in_trajectory_time(&self) -> [JointState; MAX_JOINTS] {
-        let factor = self.speed.now();
-        let mut states = [JointState::default(); MAX_JOINTS];
-        for (state, desired) in states.iter_mut().zip(&self.desired) {
-            *state = if factor < NEARLY_PAUSED {
-                JointState::at_rest(desired.position)
-            } else {
-                JointState {
-                    position: desired.position,
-                    velocity: desired.velocity / factor,
-                    acceleration: desired.acceleration / (factor * factor),
-                }
-            };
-        }
-        states
     }
 
     /// A single point may belong to a stream of them, and is then passed instead of stopped at.
@@ -376,13 +331,13 @@ impl Follower {
 
     /// The current goal's end, if this is it.
     fn judge(&mut self) {
-        let from = self.in_trajectory_time();
+        let from = self.references.in_trajectory_time(self.speed.now());
         let Some(moving) = self.motions.current_mut() else { return };
         if moving.stop_at.take_if(|stop_at| *stop_at <= moving.elapsed).is_some() {
             // The stream ended: its last point is a place to stop at.
             moving.redirect(&from, &self.limits, 0.0, &[0.0; MAX_JOINTS]);
         }
-        match tolerance::judge(moving, &self.limits, &self.desired, &self.measured) {
+        match tolerance::judge(moving, &self.limits, &self.references.desired, &self.measured) {
             Verdict::GoOn => {}
             Verdict::Reached => {
                 self.tell_end_of_current(Outcome::Reached);
@@ -405,28 +360,18 @@ impl Follower {
     fn look_ahead(&mut self) {
         let most = self.motions.current().map_or(f64::INFINITY, |moving| moving.goal.motion.fastest());
         let ahead = self.speed.advance(most) * self.period_secs;
-        for (command, desired) in self.command.iter_mut().zip(&self.desired) {
-            *command = JointState::at_rest(desired.position);
-        }
-        self.motions.sample(ahead, self.speed.now(), &mut self.command);
-        self.motions.settle_ends(ahead, &self.told, &self.braking_limits, self.period_secs);
-        self.motions.advance_braking(&mut self.command);
-        self.note_told();
+        self.references.stay();
+        self.motions.sample(ahead, self.speed.now(), &mut self.references.command);
+        self.motions.settle_ends(ahead, &self.references.told, &self.braking_limits, self.period_secs);
+        self.motions.advance_braking(&mut self.references.command);
+        self.references.tell(self.step_secs);
         self.retire();
-    }
-
-    fn note_told(&mut self) {
-        for (told, command) in self.told.iter_mut().zip(&self.command) {
-            let velocity = (command.position - told.position) / self.step_secs;
-            let acceleration = (velocity - told.velocity) / self.step_secs;
-            *told = JointState { position: command.position, velocity, acceleration };
-        }
     }
 }
 
 impl ReferenceSource for Follower {
     fn step(&mut self, now: Time, measured: &[MeasuredJoint], reference: &mut [Reference]) -> bool {
-        self.desired.copy_from_slice(&self.command);
+        self.references.step();
         for (own, &joint) in self.measured.iter_mut().zip(&self.joints) {
             *own = measured[joint];
         }
@@ -445,7 +390,7 @@ impl ReferenceSource for Follower {
         self.halted = None;
         self.motions.rest_all();
         for own in 0..self.joints.len() {
-            self.rest_at(own, positions[self.joints[own]]);
+            self.references.rest_at(own, positions[self.joints[own]]);
         }
     }
 

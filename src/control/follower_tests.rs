@@ -89,7 +89,7 @@ impl Bench {
 
     fn step(&mut self) {
         let mut measured = [MeasuredJoint { fresh: self.fresh, ..MeasuredJoint::default() }; 2];
-        for (measured, desired) in measured.iter_mut().zip(&self.follower.command) {
+        for (measured, desired) in measured.iter_mut().zip(&self.follower.references.command) {
             measured.position = desired.position - self.offset;
         }
         let mut reference = [Reference::Hold; 2];
