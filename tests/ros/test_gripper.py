@@ -86,10 +86,11 @@ def where(said) -> tuple[float, float]:
 
 @contextlib.contextmanager
 def gripper_arm(folder, shape: str, kind: str, **parameters: object):
+    # As upstream has it, whatever the shipped file says.
+    own = {"joint": "gripper", "goal_tolerance": 0.01, "stall_timeout": 1.0, "allow_stalling": False, **parameters}
     settings = {
         "controller_manager:gripper_controller.type": TYPES[kind],
-        "gripper_controller:joint": "gripper",
-        **{f"gripper_controller:{name}": value for name, value in parameters.items()},
+        **{f"gripper_controller:{name}": value for name, value in own.items()},
     }
     with running(folder, shape, "--pace", **settings) as system:
         gripper = Gripper(system, kind)
