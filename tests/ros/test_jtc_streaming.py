@@ -34,16 +34,22 @@ def stream(jtc, rate: float, length: float, place: Callable[[float], float], sen
     """Sends `place(t)` at a rate for so long; gives the last place."""
     last = place(length)
 
+    late = [0.0]
+
     def run() -> None:
         begin = time.monotonic()
         for i in range(1, round(length * rate) + 1):
-            time.sleep(max(0.0, begin + i / rate - time.monotonic()))
+            due = begin + i / rate
+            time.sleep(max(0.0, due - time.monotonic()))
             send(place(i / rate))
+            late.append(time.monotonic() - due)
 
     sender = threading.Thread(target=run)
     sender.start()
     jtc.until(lambda: not sender.is_alive(), "the stream's end")
     jtc.wait_until_rest(60)
+    if max(late) > 0.4 / rate:
+        pytest.skip(f"this machine sent a point {max(late):.3f} s late, which is a pause of the stream")
     return last
 
 

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from arm import FOLLOW, JOINTS, SHAPES, Client, to, trajectory
+from arm import ARM_JOINTS, FOLLOW, SHAPES, Client, to, trajectory
 from harness import EXECUTABLES, Process
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
@@ -84,7 +84,7 @@ def describe(client, *names: str) -> list:
 
 def test_descriptors_say_what_may_change_and_what_values_there_may_be(client):
     goal_time, rate, limits, joints, identity = describe(
-        client, GOAL_TIME, "action_monitor_rate", "trajectory_limits", "joints", "gains.gripper.antiwindup_strategy"
+        client, GOAL_TIME, "action_monitor_rate", "trajectory_limits", "joints", "gains.wrist_roll.antiwindup_strategy"
     )
     assert [each.read_only for each in (goal_time, rate, limits, joints, identity)] == [False, True, False, True, False]
     [range_] = goal_time.floating_point_range
@@ -170,6 +170,7 @@ def test_partial_goals_are_allowed_as_the_parameter_is_now(shared, client):
     def move_one():
         return shared.follow.send(trajectory((0.3, [0.1], [0.0]), joints=["gripper"])).result().code
 
+    set_one(client, "allow_partial_joints_goal", True)
     assert move_one() == Code.SUCCESSFUL
     set_one(client, "allow_partial_joints_goal", False)
     assert move_one() != Code.SUCCESSFUL
@@ -228,7 +229,7 @@ def test_what_is_dumped_can_be_loaded(client, tmp_path: pathlib.Path):
     client.spin_until(remote.services_are_ready, "the parameter services")
     names = client.wait_for(remote.list_parameters(), "the names").result.names
     values = dict(zip(names, get(client, *names), strict=True))
-    assert values[GOAL_TIME] == 1.0 and list(values["joints"]) == JOINTS
+    assert values[GOAL_TIME] == 1.0 and list(values["joints"]) == ARM_JOINTS
     changeable = [each.name for each in describe(client, *names) if not each.read_only]
     dumped = tmp_path / "dumped.yaml"
     lines = "".join(f"    {name}: {yaml_of(values[name])}\n" for name in changeable)
@@ -272,14 +273,14 @@ controller_manager:
 
 arm_controller:
   ros__parameters:
-    joints: [shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, wrist_roll, gripper]
+    joints: [shoulder_pan, shoulder_lift, elbow_flex, wrist_flex, wrist_roll]
     command_interfaces: [position, velocity]
     state_interfaces: [position, velocity]
     state_publish_rate: 50.0
     action_monitor_rate: 100
     open_loop_control: true
     gains:
-      gripper: {p: 10.0, i_clamp: 1.0}
+      wrist_roll: {p: 10.0, i_clamp: 1.0}
     constraints:
       stopped_velocity_tolerance: 0.05
       goal_time: 0.6
@@ -298,7 +299,7 @@ def test_a_file_for_joint_trajectory_controller_loads_and_what_has_no_meaning_is
     if shape != "arm_node":
         arm.start("hardware_node")
     node = arm.start("arm_node" if shape == "arm_node" else "controller_node", *arguments)
-    for name in ("state_publish_rate", "open_loop_control", "gains.gripper.p", "gains.gripper.i_clamp"):
+    for name in ("state_publish_rate", "open_loop_control", "gains.wrist_roll.p", "gains.wrist_roll.i_clamp"):
         node.wait_for_line(f"arm_controller.*parameter `{name}` has no meaning")
         assert sum(f"`{name}`" in line for line in node.lines) == 1
     node.wait_for_line("parameter `command_interfaces`: without effect are velocity")
@@ -345,7 +346,7 @@ joint_trajectory_controller:
         goal: 0.03
 """
     )
-    words = ("--ros-args", "-r", "__node:=joint_trajectory_controller", "--params-file", str(file))
+    words = ("--ros-args", "--params-file", str(file))
     with Process(EXECUTABLES / "controller_node", *words, "-p", f"urdf:={urdf}") as node, closing(Client()) as client:
         node.wait_for_line("parameter `interpolate_from_desired_state` has no meaning here")
         of = "joint_trajectory_controller"

@@ -36,7 +36,7 @@ const SHORTEST_INTERVAL: f64 = 1e-3;
 /// How much of a new interval counts.
 const SMOOTHING: f64 = 0.2;
 /// A point is missed after so many intervals.
-const PATIENCE: f64 = 2.0;
+const PATIENCE: f64 = 1.5;
 
 impl Rhythm {
     /// No point yet.
@@ -130,7 +130,7 @@ mod tests {
         note(&mut rhythm, 1.0, 0.1);
         let pace = note(&mut rhythm, 1.1, 0.2).unwrap();
         assert!((pace.velocities[0] - 1.0).abs() < 1e-6);
-        assert!((pace.patience_secs - 0.2).abs() < 1e-6);
+        assert!((pace.patience_secs - 0.15).abs() < 1e-6);
         let room = pace.velocities[0] * (pace.after_secs - pace.patience_secs);
         assert!(room + 1e-9 >= limits()[0].stopping_distance(1.0));
     }
