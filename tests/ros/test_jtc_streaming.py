@@ -30,27 +30,40 @@ def swing(at: float) -> float:
     return SWING * (1.0 - math.cos(math.tau * at / SWING_SECONDS))
 
 
-def stream(jtc, rate: float, length: float, place: Callable[[float], float], send: Callable[[float], None]) -> float:
-    """Sends `place(t)` at a rate for so long; gives the last place."""
-    last = place(length)
+# Points that come more intervals apart than this come near the pause that ends a stream (1.5).
+PAUSE = 1.3
+ATTEMPTS = 5
 
-    late = [0.0]
+
+def stream(jtc, rate: float, length: float, place: Callable[[float], float], send: Callable[[float], None]):
+    """Sends `place(t)` at a rate for so long; gives when that began, and the last place.
+
+    Where this process itself was held up so long that it was no stream, it is sent again from the start.
+    """
+    for _ in range(ATTEMPTS):
+        jtc.home()
+        begin, longest = time.time(), longest_gap(jtc, rate, length, place, send)
+        jtc.wait_until_rest(60)
+        if longest < PAUSE / rate:
+            return begin, place(length)
+    pytest.skip(f"this machine cannot send points at {rate} Hz: in each of {ATTEMPTS} streams there was a pause")
+
+
+def longest_gap(jtc, rate: float, length: float, place: Callable[[float], float], send: Callable[[float], None]):
+    """Sends the points; gives the longest time between two of them (s)."""
+    sent: list[float] = []
 
     def run() -> None:
         begin = time.monotonic()
         for i in range(1, round(length * rate) + 1):
-            due = begin + i / rate
-            time.sleep(max(0.0, due - time.monotonic()))
+            time.sleep(max(0.0, begin + i / rate - time.monotonic()))
             send(place(i / rate))
-            late.append(time.monotonic() - due)
+            sent.append(time.monotonic())
 
     sender = threading.Thread(target=run)
     sender.start()
     jtc.until(lambda: not sender.is_alive(), "the stream's end")
-    jtc.wait_until_rest(60)
-    if max(late) > 0.4 / rate:
-        pytest.skip(f"this machine sent a point {max(late):.3f} s late, which is a pause of the stream")
-    return last
+    return float(np.diff(sent).max())
 
 
 def to_topic(jtc, interval: float) -> Callable[[float], None]:
@@ -69,8 +82,7 @@ def steady_part(curve: Curve, last: float) -> Curve:
 
 @pytest.mark.parametrize("rate", [10.0, 30.0, 100.0])
 def test_a_ramp_of_single_points_is_one_motion_a_little_later(jtc, rate: float):
-    begin = time.time()
-    last = stream(jtc, rate, 1.2, ramp, to_topic(jtc, 1.0 / rate))
+    begin, last = stream(jtc, rate, 1.2, ramp, to_topic(jtc, 1.0 / rate))
     curve = jtc.curve(JOINT)
     curve.assert_smooth()
     middle = steady_part(curve, last)
@@ -86,8 +98,7 @@ def test_a_ramp_of_single_points_is_one_motion_a_little_later(jtc, rate: float):
 
 @pytest.mark.parametrize("rate", [10.0, 100.0])
 def test_a_sine_of_single_points_stays_a_sine(jtc, rate: float):
-    begin = time.time()
-    last = stream(jtc, rate, SWING_SECONDS, swing, to_topic(jtc, 1.0 / rate))
+    begin, last = stream(jtc, rate, SWING_SECONDS, swing, to_topic(jtc, 1.0 / rate))
     curve = jtc.curve(JOINT)
     curve.assert_smooth()
     assert_ends_at(curve, last, overshoot=2.0 * SWING + 0.01)
@@ -117,12 +128,12 @@ def best_delay(curve: Curve, begin: float) -> tuple[float, float]:
 def test_a_ramp_of_single_point_goals_is_one_motion_and_only_the_last_goal_is_reached(jtc, rate: float):
     futures = []
     send = lambda place: futures.append(jtc.follow.send_later(motion((1.0 / rate, place))))  # noqa: E731
-    last = stream(jtc, rate, 1.2, ramp, send)
+    _, last = stream(jtc, rate, 1.2, ramp, send)
     curve = jtc.curve(JOINT)
     curve.assert_smooth()
     assert steady_part(curve, last).velocities.min() > 0.5 * SPEED, "it does not stop and go"
     assert_ends_at(curve, last)
-    goals = [goal.wait() for goal in futures]
+    goals = [goal.wait() for goal in futures[-round(1.2 * rate) :]]
     results = [goal.result() for goal in goals]
     assert [result.code for result in results[:-1]] == [Code.INVALID_GOAL] * (len(results) - 1)
     assert all("preempted" in result.text for result in results[:-1])
@@ -140,7 +151,7 @@ def test_a_point_that_comes_alone_is_a_place_to_stop_at(jtc):
 
 def test_a_stream_that_turns_round_is_followed_without_a_jump(jtc):
     there_and_back = lambda at: 0.4 - abs(0.4 - SPEED * at)  # noqa: E731
-    last = stream(jtc, 30.0, 1.6, there_and_back, to_topic(jtc, 1.0 / 30.0))
+    _, last = stream(jtc, 30.0, 1.6, there_and_back, to_topic(jtc, 1.0 / 30.0))
     curve = jtc.curve(JOINT)
     curve.assert_smooth()
     assert 0.33 < curve.positions.max() < 0.43
@@ -148,7 +159,7 @@ def test_a_stream_that_turns_round_is_followed_without_a_jump(jtc):
 
 
 def test_a_stream_that_is_sent_again_and_again_to_one_place_stops_there(jtc):
-    last = stream(jtc, 30.0, 1.0, lambda at: min(SPEED * at, 0.2), to_topic(jtc, 1.0 / 30.0))
+    _, last = stream(jtc, 30.0, 1.0, lambda at: min(SPEED * at, 0.2), to_topic(jtc, 1.0 / 30.0))
     curve = jtc.curve(JOINT)
     curve.assert_smooth()
     assert last == 0.2
