@@ -112,6 +112,10 @@ fn timed(section: &JointSection, limits: &TimingLimits) -> Result<Vec<Waypoint>,
         Waypoint { time, degree: Degree::Quintic, states }
     };
     let mut waypoints: Vec<Waypoint> = law.nodes().map(&mut waypoint).collect();
+    // Rounding must not leave a motion at the ends.
+    for end in [0, waypoints.len() - 1] {
+        waypoints[end].states.iter_mut().for_each(|state| *state = JointState::at_rest(state.position));
+    }
     let factor = excess(&waypoints, limits.joints)?;
     for waypoint in &mut waypoints {
         waypoint.time *= factor;

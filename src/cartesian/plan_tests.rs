@@ -1,3 +1,5 @@
+use std::f64::consts::FRAC_PI_2;
+
 use nalgebra::{Isometry3, Point3, Translation3, Unit, UnitQuaternion, Vector3};
 
 use super::super::path::{Through, Via, Way};
@@ -32,14 +34,15 @@ fn arm(urdf: &str, aim: Aim) -> Arm {
 
 /// Five joints: the place of the tool, and where it points.
 fn so101() -> Arm {
-    arm(include_str!("../../urdf/so101.urdf"), Aim::pointing(Vector3::x_axis()))
+    arm(include_str!("../../urdf/so101.urdf"), Aim::pointing(Vector3::z_axis()))
 }
 
 fn wx250s() -> Arm {
     arm(include_str!("../../urdf/wx250s.urdf"), Aim::POSE)
 }
 
-const SO101_START: [f64; 5] = [0.4, 0.2, 0.3, 0.6, 0.2];
+/// The tool points down.
+const SO101_START: [f64; 5] = [-0.43, 0.4, -0.1, FRAC_PI_2 - 0.3, 0.2];
 const WX250S_START: [f64; 6] = [0.3, -0.2, 0.3, 0.2, 0.4, 0.1];
 
 impl Arm {
@@ -160,7 +163,7 @@ fn an_arm_of_five_joints_goes_straight_for_20_cm() {
     assert!(0.9 < busy, "no joint is at a limit most of the time: {busy}");
     let end = arm.motion(&plan).pop().unwrap();
     assert!((arm.tip(&end).translation.vector - to.translation.vector).norm() < 1e-5);
-    assert!((arm.tip(&end).rotation * Vector3::x()).angle(&(to.rotation * Vector3::x())) < 1e-4);
+    assert!((arm.tip(&end).rotation * Vector3::z()).angle(&(to.rotation * Vector3::z())) < 1e-4);
 }
 
 #[test]
@@ -310,10 +313,10 @@ fn a_line_out_of_reach_ends_where_the_arm_ends() {
 #[test]
 fn a_line_into_a_limit_names_the_joint() {
     let arm = so101();
-    let start = [1.6, 0.2, 0.3, 0.6, 0.2];
+    let start = [1.6, 0.4, -0.1, FRAC_PI_2 - 0.3, 0.2];
     let from = arm.tip(&start);
     // Round the base, beyond what the first joint can turn.
-    let to = moved(&from, -0.25, -0.1, 0.0);
+    let to = moved(&from, -0.25, 0.0, 0.0);
     let plan = arm.plan(&start, &[Via::line(to)], &Arm { aim: Aim::POSITION, ..so101() }.options());
     println!("{} {:?}", plan.fraction, plan.stop);
     arm.check(&plan);
@@ -415,7 +418,7 @@ fn options_that_are_none_are_refused() {
     let bad = |options: &mut PlanOptions| options.walk.jumps.relative = f64::NAN;
     assert!(refuse(&WX250S_START, &bad).contains("jump threshold"));
     let bad = |options: &mut PlanOptions| options.joints = &[];
-    assert!(refuse(&WX250S_START, &bad).contains("6 joints"));
+    assert!(refuse(&WX250S_START, &bad).contains("0 joints; the chain has 6"));
 }
 
 #[test]

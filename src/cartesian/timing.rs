@@ -157,8 +157,8 @@ pub(super) fn time(section: &JointSection, limits: &TimingLimits) -> Result<Law,
     let mut law = first_law(section, &demands)?;
     let mut slow = law.duration();
     for _ in 0..MOST_ROUNDS {
-        let nodes = rates_at_nodes(section, &law);
-        let Some(pace) = rows::fastest_pace(&nodes, law.step(), &demands) else { break };
+        let knots = rates_at_knots(section, &law);
+        let Some(pace) = rows::fastest_pace(&knots, law.knot_step(), &demands) else { break };
         let next = law.at_pace(&pace);
         let duration = next.duration();
         if !(duration.is_finite() && 0.0 < duration) {
@@ -190,9 +190,9 @@ fn excess(section: &JointSection, law: &Law, demands: &Demands) -> f64 {
     law.places(2).map(|place| Rates::of(section, &place, &mut curves).excess(demands)).fold(0.0, f64::max)
 }
 
-fn rates_at_nodes(section: &JointSection, law: &Law) -> Vec<Rates> {
+fn rates_at_knots(section: &JointSection, law: &Law) -> Vec<Rates> {
     let mut curves = room(section);
-    law.places(1).map(|place| Rates::of(section, &place, &mut curves)).collect()
+    law.knots().map(|place| Rates::of(section, &place, &mut curves)).collect()
 }
 
 fn room(section: &JointSection) -> Vec<Derivatives> {

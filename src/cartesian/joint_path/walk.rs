@@ -23,11 +23,14 @@ const ELSEWHERE: f64 = 1e-4;
 const MOST_STEPS: usize = 24;
 /// The farthest that a joint goes in one of these steps (rad or m).
 const STEP: TrackOptions = TrackOptions { max_step: 0.2 };
-/// A joint that has to move faster is near a singularity (rad or m for each metre of the path).
-const MOST_RATE: f64 = 150.0;
+/// A joint that has to go farther is near a singularity (rad or m, for each metre and each radian of the tip).
+const MOST_PER_METRE: f64 = 60.0;
+const MOST_PER_RADIAN: f64 = 15.0;
 /// Places in a section at least; and at most, unless more were asked for.
 const FEWEST: usize = 16;
-const MOST_REFINED: usize = 4_000;
+const MOST_REFINED: usize = 2_000;
+/// How often the way is made shorter until it can be gone.
+const MOST_CUTS: usize = 12;
 /// More places than that are not asked for in earnest.
 const MOST_STEPS_OF_PATH: f64 = 1e5;
 /// How exactly the end of what can be reached is found (m).
@@ -40,12 +43,6 @@ pub struct Walk<'a> {
     solver: &'a Solver,
     options: &'a WalkOptions<'a>,
     here: Positions,
-}
-
-/// How far a walk along a section got.
-struct Reached {
-    nodes: Vec<Positions>,
-    stop: Option<Stop>,
 }
 
 impl<'a> Walk<'a> {
@@ -109,44 +106,93 @@ impl<'a> Walk<'a> {
     }
 
     fn along_section(&self, section: &Section) -> (Option<JointSection>, Option<Stop>) {
-        let length = section.length();
-        let reached = self.refined(section, length);
-        let Reached { nodes, stop: Some(stop) } = reached else {
-            return (Some(JointSection::new(self.solver, length, &reached.nodes)), None);
-        };
-        if stop == Stop::TimeUp {
-            return (None, Some(stop));
-        }
-        // The place between the last that was reached and the first that was not.
-        let intervals = self.intervals(length).max(nodes.len()) as f64;
-        let (mut near, mut far) = (0.0, length.min(length * nodes.len() as f64 / intervals));
-        let (mut best, mut why) = (None, stop);
-        while END_PRECISION < far - near {
-            let middle = 0.5 * (near + far);
-            let reached = self.refined(section, middle);
-            match reached.stop {
-                None => (near, best) = (middle, Some(reached.nodes)),
-                Some(stop) => (far, why) = (middle, stop),
-            }
-            if (self.options.is_time_up)() {
+        let (mut length, mut stop) = self.frontier(section);
+        let mut cut = END_PRECISION;
+        for _ in 0..MOST_CUTS {
+            if length <= END_PRECISION || stop == Some(Stop::TimeUp) {
                 break;
             }
+            match self.refined(section, length) {
+                Ok(nodes) => match self.obstruction(&nodes, length).or_else(|| self.jump(&nodes, length)) {
+                    // A way that is cut where it jumps is not looked at again: its mean step would be another.
+                    Some((place, Stop::Obstructed(near))) => (length, stop) = (place, Some(Stop::Obstructed(near))),
+                    Some((place, jump)) => {
+                        let is_some_way = END_PRECISION < place;
+                        let nodes = is_some_way.then(|| self.refined(section, place).ok()).flatten();
+                        let joints = nodes.map(|nodes| JointSection::new(self.solver, place, &nodes));
+                        return (joints, Some(jump));
+                    }
+                    None => return (Some(JointSection::new(self.solver, length, &nodes)), stop),
+                },
+                // The nearer to a singularity, the rougher.
+                Err((place, why)) => (length, stop) = (place.min(length - cut), Some(why)),
+            }
+            cut *= 2.0;
         }
-        (best.map(|nodes| JointSection::new(self.solver, near, &nodes)), Some(why))
+        let nowhere = Stop::OutOfReach { position_error: 0.0, rotation_error: 0.0 };
+        (None, Some(stop.unwrap_or(nowhere)))
     }
 
-    /// Walks the first `length` of a section, in steps that are small enough.
-    fn refined(&self, section: &Section, length: f64) -> Reached {
+    /// How far the joints can follow a section, and why no farther: in steps that are halved until they are nothing.
+    fn frontier(&self, section: &Section) -> (f64, Option<Stop>) {
+        let length = section.length();
+        let whole = length / self.intervals(length) as f64;
+        let (mut place, mut here) = (0.0, self.here);
+        let mut blocked = None;
+        let mut count: usize = 0;
+        while place < length {
+            count += 1;
+            if count.is_multiple_of(16) && (self.options.is_time_up)() {
+                return (place, Some(Stop::TimeUp));
+            }
+            let next = match blocked {
+                Some(blocked) if END_PRECISION < blocked - place => 0.5 * (place + blocked),
+                Some(blocked) => blocked,
+                // No sliver is left over by rounding.
+                None if length - place <= whole * (1.0 + 1e-9) => length,
+                None => place + whole,
+            };
+            match self.advance(section, place, next, &here) {
+                Ok(there) => {
+                    (place, here) = (next, there);
+                    blocked = blocked.filter(|&blocked| place < blocked);
+                }
+                Err(_) if END_PRECISION < next - place => blocked = Some(next),
+                Err(stop) => return (place, Some(stop)),
+            }
+        }
+        (length, None)
+    }
+
+    /// One step of a walk, onto positions that are allowed.
+    fn advance(&self, section: &Section, from: f64, to: f64, here: &Positions) -> Result<Positions, Stop> {
+        let there = self.stride(section, from, to, here)?;
+        (self.options.obstruction)(&there).map_or(Ok(there), |near| Err(Stop::Obstructed(near)))
+    }
+
+    /// One step of a walk that takes no joint farther than the tool's own step accounts for.
+    fn stride(&self, section: &Section, from: f64, to: f64, here: &Positions) -> Result<Positions, Stop> {
+        let goal = self.goal(section, to);
+        let there = self.step(&goal, here)?;
+        let before = section.pose(from);
+        let moved = (goal.base_from_tip.translation.vector - before.translation.vector).norm();
+        let turned = goal.base_from_tip.rotation.angle_to(&before.rotation);
+        let most = MOST_PER_METRE * moved + MOST_PER_RADIAN * turned;
+        if most + END_PRECISION < farthest(here, &there).1 {
+            return Err(self.singularity(here, &there, to - from));
+        }
+        Ok(there)
+    }
+
+    /// Walks the first `length` of a section, in steps that are small enough; or how far that goes, and why.
+    fn refined(&self, section: &Section, length: f64) -> Result<Vec<Positions>, (f64, Stop)> {
         let mut intervals = self.intervals(length);
         loop {
-            let reached = self.walk(section, length, intervals);
-            if reached.stop.is_some() {
-                return reached;
-            }
-            let Some(rough) = self.roughness(section, length, &reached.nodes) else { return reached };
+            let nodes = self.walk(section, length, intervals)?;
+            let Some(rough) = self.roughness(section, length, &nodes) else { return Ok(nodes) };
+            let step = length / intervals as f64;
             if MOST_REFINED.max(2 * self.intervals(length)) <= intervals {
-                let stop = self.kink(&reached.nodes[rough - 1], &reached.nodes[rough], length / intervals as f64);
-                return Reached { nodes: reached.nodes[..rough].to_vec(), stop: Some(stop) };
+                return Err((step * (rough - 1) as f64, self.kink(&nodes[rough - 1], &nodes[rough], step)));
             }
             intervals *= 2;
         }
@@ -159,30 +205,41 @@ impl<'a> Walk<'a> {
         wanted.max(FEWEST)
     }
 
-    fn walk(&self, section: &Section, length: f64, intervals: usize) -> Reached {
+    fn walk(
+        &self,
+        section: &Section,
+        length: f64,
+        intervals: usize,
+    ) -> Result<Vec<Positions>, (f64, Stop)> {
         let step = length / intervals as f64;
+        let place = |index: usize| step * index as f64;
         let mut nodes = Vec::with_capacity(intervals + 1);
-        let mut here = self.here;
-        for index in 0..=intervals {
-            let goal = self.goal(section, step * index as f64);
-            let stop = match self.step(&goal, &here) {
-                _ if index % 16 == 0 && (self.options.is_time_up)() => Some(Stop::TimeUp),
-                Err(stop) => Some(stop),
-                Ok(there) if 0 < index && MOST_RATE * step < farthest(&here, &there).1 => {
-                    Some(self.singularity(&here, &there, step))
-                }
-                Ok(there) => {
-                    here = there;
-                    (self.options.obstruction)(&here).map(Stop::Obstructed)
-                }
-            };
-            if stop.is_some() {
-                return Reached { nodes, stop };
+        let mut here = self.step(&self.goal(section, 0.0), &self.here).map_err(|stop| (0.0, stop))?;
+        nodes.push(here);
+        for index in 1..=intervals {
+            let reached = place(index - 1);
+            if index % 16 == 0 && (self.options.is_time_up)() {
+                return Err((reached, Stop::TimeUp));
             }
+            here = self
+                .stride(section, reached, place(index), &here)
+                .map_err(|stop| (reached, stop))?;
             nodes.push(here);
         }
-        let stop = self.jump(&mut nodes, length);
-        Reached { nodes, stop }
+        Ok(nodes)
+    }
+
+    /// The last place before something is in the way.
+    fn obstruction(&self, nodes: &[Positions], length: f64) -> Option<(f64, Stop)> {
+        let count = nodes.len();
+        let step = length / (count - 1) as f64;
+        let mut nodes = nodes.iter().enumerate();
+        nodes.find_map(|(index, node)| {
+            let near = (self.options.obstruction)(node)?;
+            let is_last = index + 1 == count;
+            let place = if is_last { length - END_PRECISION } else { step * (index as f64 - 1.0) };
+            Some((place.max(0.0), Stop::Obstructed(near)))
+        })
     }
 
     fn goal(&self, section: &Section, place: f64) -> Goal {
@@ -268,8 +325,8 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// Cuts the nodes before the first jump; the thresholds are for steps as long as the options have them.
-    fn jump(&self, nodes: &mut Vec<Positions>, length: f64) -> Option<Stop> {
+    /// The last place before the first jump; the thresholds are for steps as long as the options have them.
+    fn jump(&self, nodes: &[Positions], length: f64) -> Option<(f64, Stop)> {
         let limits = self.options.jumps;
         if limits.relative + limits.revolute + limits.prismatic <= 0.0 {
             return None;
@@ -294,8 +351,7 @@ impl<'a> Walk<'a> {
                     .then(|| (pair[0], self.jumped(joint, distance, threshold)))
             })
         })?;
-        nodes.truncate(at + 1);
-        Some(stop)
+        Some((length * at as f64 / (nodes.len() - 1) as f64, stop))
     }
 
     fn jumped(&self, joint: usize, distance: f64, threshold: f64) -> Stop {

@@ -1,6 +1,7 @@
 //! When each place of a way is passed: place, speed and acceleration at even times, quintics between them.
 //!
-//! Knows nothing of the way but its length.
+//! A change of pace is a spline over several of these times, so that its kinks do not become overshoots of the
+//! quintics. Knows nothing of the way but its length.
 
 use super::super::sampled::Derivatives;
 
@@ -12,17 +13,19 @@ pub(in super::super) struct Law {
     nodes: Vec<[f64; 3]>,
 }
 
-/// A change of time: its squared rate, a cubic spline with knots at the nodes of a [`Law`].
+/// A change of time: its squared rate, a cubic spline with knots at every [`NODES_PER_KNOT`]th node of a [`Law`].
 #[derive(Clone, Debug)]
 pub(super) struct Pace {
-    /// One more at either end than there are nodes.
+    /// One more at either end than there are knots.
     pub(super) coefficients: Vec<f64>,
 }
 
-/// Time between nodes (s), and how many there are at least and at most.
-const STEP: f64 = 0.008;
-const FEWEST: usize = 64;
-const MOST: usize = 5_000;
+/// Time between knots (s), and how many there are at least and at most.
+const KNOT_STEP: f64 = 0.012;
+const FEWEST_KNOTS: usize = 48;
+const MOST_KNOTS: usize = 5_000;
+/// Nodes from knot to knot.
+const NODES_PER_KNOT: usize = 3;
 /// Places and weights of Gauss and Legendre's rule with four points.
 const GAUSS: [(f64, f64); 4] = [
     (0.069_431_844_202_973_71, 0.173_927_422_568_726_93),
@@ -50,7 +53,9 @@ impl Law {
                 [length - speed * falling[0], speed * falling[1], -speed * falling[2]]
             }
         };
-        Self { step, nodes: (0..=count).map(node).collect() }
+        let mut nodes: Vec<[f64; 3]> = (0..=count).map(node).collect();
+        (nodes[0], nodes[count]) = ([0.0; 3], [length, 0.0, 0.0]);
+        Self { step, nodes }
     }
 
     /// Seconds from begin to end.
@@ -58,9 +63,21 @@ impl Law {
         self.step * (self.nodes.len() - 1) as f64
     }
 
-    /// Seconds between nodes.
-    pub(super) fn step(&self) -> f64 {
-        self.step
+    /// Seconds between knots of a pace.
+    pub(super) fn knot_step(&self) -> f64 {
+        self.step * NODES_PER_KNOT as f64
+    }
+
+    /// The places at the knots of a pace; their last derivative is the mean of before and after.
+    pub(super) fn knots(&self) -> impl Iterator<Item = Derivatives> {
+        let last = self.nodes.len() - 1;
+        (0..=last).step_by(NODES_PER_KNOT).map(move |index| {
+            let mut place = self.at(index, 0.0);
+            if 0 < index && index < last {
+                place[3] = 0.5 * (place[3] + self.at(index - 1, 1.0)[3]);
+            }
+            place
+        })
     }
 
     /// The times (s) of the nodes, with the place and its derivatives there.
@@ -99,7 +116,7 @@ impl Law {
             }
             let part = self.part(pace, interval, time - times[interval]);
             let [place, first, second, _] = self.at(interval, part);
-            let [squared, slope, _] = pace.at(interval, part, self.step);
+            let [squared, slope] = self.pace_at(pace, interval, part);
             let rate = squared.max(0.0).sqrt();
             [place, first * rate, second * squared + 0.5 * first * slope]
         });
@@ -127,7 +144,7 @@ impl Law {
     /// The new time that a part of an interval takes.
     fn elapsed(&self, pace: &Pace, interval: usize, part: f64) -> f64 {
         let each = |(at, weight): (f64, f64)| {
-            weight / pace.at(interval, at * part, self.step)[0].max(LEAST_PACE).sqrt()
+            weight / self.pace_at(pace, interval, at * part)[0].max(LEAST_PACE).sqrt()
         };
         self.step * part * GAUSS.into_iter().map(each).sum::<f64>()
     }
@@ -136,11 +153,17 @@ impl Law {
     fn part(&self, pace: &Pace, interval: usize, elapsed: f64) -> f64 {
         let mut part = (elapsed / self.elapsed(pace, interval, 1.0)).clamp(0.0, 1.0);
         for _ in 0..4 {
-            let rate = pace.at(interval, part, self.step)[0].max(LEAST_PACE).sqrt();
+            let rate = self.pace_at(pace, interval, part)[0].max(LEAST_PACE).sqrt();
             let missing = elapsed - self.elapsed(pace, interval, part);
             part = (part + missing * rate / self.step).clamp(0.0, 1.0);
         }
         part
+    }
+
+    /// The pace within an interval, after a part of it, and its slope.
+    fn pace_at(&self, pace: &Pace, interval: usize, part: f64) -> [f64; 2] {
+        let (knot, offset) = (interval / NODES_PER_KNOT, interval % NODES_PER_KNOT);
+        pace.at(knot, (offset as f64 + part) / NODES_PER_KNOT as f64, self.knot_step())
     }
 
     /// Within an interval, after a part of it.
@@ -169,8 +192,8 @@ impl Law {
 const LEAST_PACE: f64 = 1e-6;
 
 impl Pace {
-    /// Value, slope and bend after a part of an interval that is `step` long.
-    fn at(&self, interval: usize, part: f64, step: f64) -> [f64; 3] {
+    /// Value and slope after a part of an interval between knots that is `step` long.
+    fn at(&self, interval: usize, part: f64, step: f64) -> [f64; 2] {
         let [c0, c1, c2, c3] = [0, 1, 2, 3].map(|offset| self.coefficients[interval + offset]);
         let (x, y) = (part, 1.0 - part);
         let value = y * y * y * c0
@@ -178,15 +201,14 @@ impl Pace {
             + (3.0 * y * y * y - 6.0 * y * y + 4.0) * c2
             + x * x * x * c3;
         let slope = -y * y * c0 + (3.0 * x * x - 4.0 * x) * c1 + (4.0 * y - 3.0 * y * y) * c2 + x * x * c3;
-        let bend = y * c0 + (3.0 * x - 2.0) * c1 + (3.0 * y - 2.0) * c2 + x * c3;
-        [value / 6.0, slope / (2.0 * step), bend / (step * step)]
+        [value / 6.0, slope / (2.0 * step)]
     }
 }
 
 fn node_count(duration: f64) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "held within bounds")]
-    let wanted = (duration / STEP).ceil().clamp(0.0, MOST as f64) as usize;
-    wanted.max(FEWEST)
+    let knots = (duration / KNOT_STEP).ceil().clamp(0.0, MOST_KNOTS as f64) as usize;
+    knots.max(FEWEST_KNOTS) * NODES_PER_KNOT
 }
 
 /// Place, speed and acceleration of a motion that comes to unit speed within `ramp`.
@@ -217,7 +239,7 @@ mod tests {
     #[test]
     fn an_even_pace_scales_time() {
         let law = Law::trapezoid(0.2, 0.1, 0.5);
-        let pace = Pace { coefficients: vec![4.0; law.nodes.len() + 2] };
+        let pace = Pace { coefficients: vec![4.0; law.knots().count() + 2] };
         let faster = law.at_pace(&pace);
         assert!((faster.duration() - 0.5 * law.duration()).abs() < 1e-9);
         let (_, [place, speed, ..]) = faster.nodes().nth(faster.nodes.len() / 2).unwrap();
@@ -227,13 +249,13 @@ mod tests {
     #[test]
     fn places_and_derivatives_agree_at_an_uneven_pace() {
         let law = Law::trapezoid(0.2, 0.1, 0.5);
-        let wavy = |index: usize| 1.5 + (0.1 * index as f64).sin();
-        let pace = Pace { coefficients: (0..law.nodes.len() + 2).map(wavy).collect() };
+        let wavy = |index: usize| 1.5 + (0.3 * index as f64).sin();
+        let pace = Pace { coefficients: (0..law.knots().count() + 2).map(wavy).collect() };
         let law = law.at_pace(&pace);
         let nodes: Vec<_> = law.nodes().collect();
         for three in nodes.windows(3).skip(2) {
             let [(_, before), (_, here), (_, after)] = three else { unreachable!() };
-            let h = law.step();
+            let h = law.step;
             let speed = (after[0] - before[0]) / (2.0 * h);
             let acceleration = (after[1] - before[1]) / (2.0 * h);
             assert!((speed - here[1]).abs() < 2e-4, "{speed} {here:?}");

@@ -1,6 +1,6 @@
 //! The limits as rows of a linear program, and the pace that it finds.
 //!
-//! Knows rates at nodes; not where they come from.
+//! Knows rates at knots; not where they come from.
 
 use nalgebra::Vector3;
 
@@ -22,15 +22,15 @@ struct Terms {
     bend: f64,
 }
 
-/// The pace at which a motion with these rates at its nodes, `step` seconds apart, is fastest; `None` where the
+/// The pace at which a motion with these rates at its knots, `step` seconds apart, is fastest; `None` where the
 /// program has no answer.
-pub(super) fn fastest_pace(nodes: &[Rates], step: f64, demands: &Demands) -> Option<Pace> {
-    let mut rows = Rows { step, node: 0, rows: Vec::with_capacity(nodes.len() * (4 * demands.joints.len() + 8)) };
-    for (node, rates) in nodes.iter().enumerate() {
-        rows.node = node;
-        rows.limit_node(rates, demands);
+pub(super) fn fastest_pace(knots: &[Rates], step: f64, demands: &Demands) -> Option<Pace> {
+    let mut rows = Rows { step, knot: 0, rows: Vec::with_capacity(knots.len() * (4 * demands.joints.len() + 8)) };
+    for (knot, rates) in knots.iter().enumerate() {
+        rows.knot = knot;
+        rows.limit_knot(rates, demands);
     }
-    let unknowns = nodes.len() + 2;
+    let unknowns = knots.len() + 2;
     for unknown in 0..unknowns {
         rows.rows.push(Row { first: unknown, weights: [1.0 / MOST, 0.0, 0.0], bound: 1.0 });
         rows.rows.push(Row { first: unknown, weights: [-1.0, 0.0, 0.0], bound: -LEAST });
@@ -47,12 +47,12 @@ pub(super) fn fastest_pace(nodes: &[Rates], step: f64, demands: &Demands) -> Opt
 
 struct Rows {
     step: f64,
-    node: usize,
+    knot: usize,
     rows: Vec<Row>,
 }
 
 impl Rows {
-    fn limit_node(&mut self, rates: &Rates, demands: &Demands) {
+    fn limit_knot(&mut self, rates: &Rates, demands: &Demands) {
         let mut fastest = f64::INFINITY;
         for ([velocity, ..], limit) in rates.joints.iter().zip(&demands.joints) {
             fastest = fastest.min((limit.velocity / velocity).powi(2));
@@ -152,7 +152,7 @@ impl Rows {
             terms.value * 4.0 / 6.0 - 2.0 * by_bend,
             terms.value / 6.0 + by_slope + by_bend,
         ];
-        self.rows.push(Row { first: self.node, weights: weights.map(|weight| weight / bound), bound: 1.0 });
+        self.rows.push(Row { first: self.knot, weights: weights.map(|weight| weight / bound), bound: 1.0 });
     }
 }
 
