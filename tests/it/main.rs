@@ -9,5 +9,6 @@ mod emulated_port;
 mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
+mod kinematics_jacobian;
 mod kinematics_model;
 mod rustypot_client;
