@@ -1,6 +1,6 @@
 //! How fast a chain's tip moves for each joint: the geometric Jacobian.
 //!
-//! Knows the [`Chain`]'s moves; judges nothing: what its columns are good for is [`super::conditioning`].
+//! Knows the [`Chain`]'s moves; judges nothing: how well it moves is not asked here.
 //!
 //! A joint's column is the twist of the tip for one rad/s or m/s of that joint: first the velocity of the
 //! tip's origin, then the angular velocity. With the axis `z` of a move through `p`:

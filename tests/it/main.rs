@@ -11,4 +11,5 @@ mod kinematics_arms;
 mod kinematics_chain;
 mod kinematics_jacobian;
 mod kinematics_model;
+mod kinematics_tree;
 mod rustypot_client;
