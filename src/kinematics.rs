@@ -5,13 +5,15 @@
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
 //! - [`chain`]: the joints between two frames, and the poses they give;
 //! - [`jacobian`]: how fast the tip moves for each joint;
-//! - [`tree`]: the poses of all frames, on every branch.
+//! - [`tree`]: the poses of all frames, on every branch;
+//! - [`ik`]: joint positions that give a pose.
 //!
 //! Lengths are metres, angles radians. A transform is named `target_from_source`: it takes what is
 //! expressed in `source` to `target`.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod chain;
+pub mod ik;
 pub mod jacobian;
 pub mod model;
 pub mod tree;
