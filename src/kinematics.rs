@@ -15,4 +15,6 @@ pub mod ik;
 pub mod model;
 
 pub use chain::Chain;
-pub use model::{Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel};
+pub use model::{
+    Body, Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, Shape,
+};
