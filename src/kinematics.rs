@@ -3,13 +3,15 @@
 //! Knows geometry and limits; nothing of servos, time or ROS.
 //!
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
-//! - [`chain`]: the joints between two frames, and the poses they give.
+//! - [`chain`]: the joints between two frames, and the poses they give;
+//! - [`ik`]: joint positions that give a pose.
 //!
 //! Lengths are metres, angles radians. A transform is named `target_from_source`: it takes what is
 //! expressed in `source` to `target`.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod chain;
+pub mod ik;
 pub mod model;
 
 pub use chain::Chain;
