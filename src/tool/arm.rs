@@ -64,7 +64,10 @@ impl Arm {
     /// The lowest and the highest position of each joint; one turn for a joint that turns without end.
     pub fn ranges(&self) -> Vec<(f64, f64)> {
         let range = |joint: &crate::kinematics::Joint| {
-            joint.limits.position.map_or((-std::f64::consts::PI, std::f64::consts::PI), |it| (it.lower, it.upper))
+            joint
+                .limits
+                .position
+                .map_or((-std::f64::consts::PI, std::f64::consts::PI), |it| (it.lower, it.upper))
         };
         self.chain.joints().iter().map(range).collect()
     }

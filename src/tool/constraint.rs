@@ -7,7 +7,8 @@ use nalgebra::{Unit, Vector3};
 use crate::kinematics::ik::{Aim, RotationAim};
 
 /// The words of `--constraint`.
-const KNOWN: &str = "pose, position, planar, axis:x (or -x, y, …, or 0,0,1), free:z (or xy, …), weights:1,1,1,1,1,0";
+const KNOWN: &str =
+    "pose, position, planar, axis:x (or -x, y, …, or 0,0,1), free:z (or xy, …), weights:1,1,1,1,1,0";
 
 /// An aim with a way to write it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -96,8 +97,20 @@ mod tests {
     #[test]
     fn anything_else_is_refused() {
         for text in [
-            "", "poses", "axis:", "axis:w", "axis:0,0,0", "axis:1,2", "axis:NaN,0,1", "axis:1e300,1e300,inf",
-            "free:", "free:q", "weights:1,1,1", "weights:1,1,1,1,1,-1", "weights:1,1,1,1,1,x", "axis:1,x,2,3",
+            "",
+            "poses",
+            "axis:",
+            "axis:w",
+            "axis:0,0,0",
+            "axis:1,2",
+            "axis:NaN,0,1",
+            "axis:1e300,1e300,inf",
+            "free:",
+            "free:q",
+            "weights:1,1,1",
+            "weights:1,1,1,1,1,-1",
+            "weights:1,1,1,1,1,x",
+            "axis:1,x,2,3",
         ] {
             assert!(text.parse::<Constraint>().is_err(), "{text}");
         }

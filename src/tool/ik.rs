@@ -131,7 +131,8 @@ fn pose(value: &Json) -> Result<Isometry3<f64>, String> {
     let mut numbers = [[0.0; 4]; 4];
     for (index, (row, into)) in rows.iter().zip(&mut numbers).enumerate() {
         let row = row.as_array().filter(|row| row.len() == 4);
-        let row = row.ok_or_else(|| format!("row {index} of `pose` is not 4 numbers; `pose` must be {WANTED}"))?;
+        let row =
+            row.ok_or_else(|| format!("row {index} of `pose` is not 4 numbers; `pose` must be {WANTED}"))?;
         for (value, into) in row.iter().zip(into) {
             let number = value.as_f64().filter(|number| number.is_finite());
             *into = number

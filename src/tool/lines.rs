@@ -97,7 +97,9 @@ mod tests {
         let answers = answers(b"{\"a\":1}\n\nno\n[]\n{\"a\":2}");
         assert_eq!(answers.len(), 5, "{answers:?}");
         assert_eq!((&*answers[0], &*answers[4]), ("1", "2"));
-        for (index, says) in [(1, "line 2: it is empty"), (2, "line 3: it is not JSON"), (3, "line 4: it is a list")] {
+        for (index, says) in
+            [(1, "line 2: it is empty"), (2, "line 3: it is not JSON"), (3, "line 4: it is a list")]
+        {
             assert!(answers[index].contains(says), "{}", answers[index]);
         }
     }

@@ -47,7 +47,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let arm = options.arm.load()?;
     let cuts = Cuts { cell: options.resolution, side_at: options.side_at, top_at: options.top_at };
     let survey = Survey::of(&arm, options.axis, cuts, options.samples)?;
-    picture::draw(&arm, &survey, &options.out).with_context(|| format!("cannot draw {}", options.out.display()))
+    picture::draw(&arm, &survey, &options.out)
+        .with_context(|| format!("cannot draw {}", options.out.display()))
 }
 
 fn picture_file(text: &str) -> Result<PathBuf, String> {

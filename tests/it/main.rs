@@ -11,3 +11,4 @@ mod kinematics_arms;
 mod kinematics_chain;
 mod kinematics_model;
 mod rustypot_client;
+mod servo_tool;

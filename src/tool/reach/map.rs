@@ -140,7 +140,10 @@ impl Cut {
     pub(super) fn shares(&self) -> impl Iterator<Item = ([usize; 2], f64)> + '_ {
         let cells = self.seen.iter().enumerate().filter(|(_, seen)| **seen != 0);
         cells.map(|(index, seen)| {
-            ([index % self.count[0], index / self.count[0]], f64::from(seen.count_ones()) / f64::from(DIRECTIONS))
+            (
+                [index % self.count[0], index / self.count[0]],
+                f64::from(seen.count_ones()) / f64::from(DIRECTIONS),
+            )
         })
     }
 
@@ -239,7 +242,8 @@ mod tests {
         let survey = survey(300_000);
         let mut seen = 0;
         for ([column, row], share) in survey.top.shares() {
-            let middle = |index: usize, axis: usize| survey.top.from[axis] + (index as f64 + 0.5) * survey.top.cell;
+            let middle =
+                |index: usize, axis: usize| survey.top.from[axis] + (index as f64 + 0.5) * survey.top.cell;
             let distance = middle(column, 0).hypot(middle(row, 1));
             assert!((0.08..0.52).contains(&distance), "{distance}");
             // z is up, so only one direction there is.

@@ -58,8 +58,10 @@ pub(super) fn draw(arm: &Arm, survey: &Survey, file: &Path) -> anyhow::Result<()
 struct Sheet {
     size: (u32, u32),
     cell: u32,
-    /// The share that has the last colour.
+    /// The share from which on a cell has the last colour.
     most: f64,
+    /// Whether there are greater ones.
+    has_more: bool,
 }
 
 impl Sheet {
@@ -68,12 +70,15 @@ impl Sheet {
         let longest = cuts.iter().flat_map(|cut| cut.count).max().unwrap_or(1);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "1 to 620")]
         let cell = (SIDE_PX / longest as f64).round().max(1.0) as u32;
-        let mut sheet = Self { size: (0, 0), cell, most: 0.0 };
+        let mut sheet = Self { size: (0, 0), cell, most: 1.0, has_more: false };
         let panels = cuts.map(|cut| sheet.panel_size(cut));
         sheet.size.0 = 3 * MARGIN_PX + panels[0].0 + panels[1].0 + LEGEND_PX;
         sheet.size.1 = TITLE_PX + panels[0].1.max(panels[1].1) + MARGIN_PX;
-        let shares = cuts.iter().flat_map(|cut| cut.shares()).map(|(_, share)| share);
-        sheet.most = shares.fold(1.0 / f64::from(DIRECTIONS), f64::max);
+        let mut shares: Vec<f64> = cuts.iter().flat_map(|cut| cut.shares()).map(|(_, share)| share).collect();
+        shares.sort_by(f64::total_cmp);
+        // A few cells with far more than all others, on the axis of the first joint, would fade those.
+        sheet.most = shares.get(shares.len() * 98 / 100).copied().unwrap_or(sheet.most);
+        sheet.has_more = shares.last().is_some_and(|&share| sheet.most < share);
         sheet
     }
 
@@ -151,9 +156,8 @@ impl Sheet {
         let colours = DerivedColorMap::new(&COLOURS);
         let edge = |index: usize, axis: usize| cut.from[axis] + index as f64 * cut.cell;
         chart.draw_series(cut.shares().map(|([column, row], share)| {
-            let corners =
-                [(edge(column, 0), edge(row, 1)), (edge(column + 1, 0), edge(row + 1, 1))];
-            Rectangle::new(corners, colours.get_color(share / self.most).filled())
+            let corners = [(edge(column, 0), edge(row, 1)), (edge(column + 1, 0), edge(row + 1, 1))];
+            Rectangle::new(corners, colours.get_color((share / self.most).min(1.0)).filled())
         }))?;
         Ok(())
     }
@@ -180,7 +184,8 @@ impl Sheet {
             let share = 0.25 * f64::from(quarter);
             let y = bottom - quarter * (bottom - top) / 4;
             area.draw(&PathElement::new([(BAR, y), (BAR + 5, y)], FAINT))?;
-            let words = format!("{:.0} %", 100.0 * share * self.most);
+            let more = if quarter == 4 && self.has_more { "≥ " } else { "" };
+            let words = format!("{more}{:.0} %", 100.0 * share * self.most);
             area.draw(&Text::new(words, (BAR + 9, y), text.clone()))?;
         }
         Ok(())
@@ -227,7 +232,10 @@ where
     B::ErrorType: 'static,
 {
     let words = ("sans-serif", 14).into_font().color(&BLACK).pos(Pos::new(HPos::Right, VPos::Top));
-    chart.draw_series([Circle::new((0.0, 0.0), 8, WHITE.filled()), Circle::new((0.0, 0.0), 6, BLACK.filled())])?;
+    chart.draw_series([
+        Circle::new((0.0, 0.0), 8, WHITE.filled()),
+        Circle::new((0.0, 0.0), 6, BLACK.filled()),
+    ])?;
     let beside = -0.35 * cut.cell;
     chart.draw_series([Text::new(format!("{}  ", arm.base), (beside, beside), words)])?;
     Ok(())
