@@ -10,7 +10,8 @@
 //! - [`cartesian`]: paths of the tool through space, and live control;
 //! - [`control`]: what the arm is told this tick;
 //! - [`servo`]: the serial bus, its thread, and the emulated servos at the other end;
-//! - `nodes`: the ROS faces (feature `ros`).
+//! - `nodes`: the ROS faces (feature `ros`);
+//! - [`tool`]: the command line that answers questions about an arm, beside `nodes`.
 //!
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
@@ -22,5 +23,6 @@ pub mod kinematics;
 pub mod nodes;
 pub mod protocol;
 pub mod servo;
+pub mod tool;
 pub mod trajectory;
 pub mod units;
