@@ -278,7 +278,3 @@ impl JointPath {
         Walk::new(solver, options, start, path)?.along(path)
     }
 }
-
-#[cfg(test)]
-#[path = "joint_path_tests.rs"]
-mod tests;

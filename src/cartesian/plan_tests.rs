@@ -6,6 +6,7 @@ use super::super::path::{Through, Via, Way};
 use super::*;
 use crate::kinematics::RobotModel;
 use crate::kinematics::ik::Aim;
+use crate::trajectory::leg::Leg;
 use crate::trajectory::limits::RawLimits;
 use crate::trajectory::spline::Spline;
 
@@ -444,4 +445,22 @@ fn a_tool_that_points_elsewhere_is_out_of_reach_of_five_joints() {
     let plan = arm.plan(&SO101_START, &[Via::line(to)], &arm.options());
     assert!(plan.fraction < 0.1);
     assert!(plan.stop.is_some());
+}
+
+#[test]
+fn along_an_arc_that_one_joint_goes_the_motion_is_as_fast_as_that_joints_fastest() {
+    let arm = wx250s();
+    let from = arm.tip(&WX250S_START);
+    let waist = Point3::new(0.0, 0.0, from.translation.z);
+    for angle in [0.01, 0.3, 2.0] {
+        let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), angle);
+        let via = Via { base_from_tip: turn * from, way: Way::Arc(Through::Centre(waist)), blend_radius: 0.0 };
+        let plan = arm.plan(&WX250S_START, &[via], &arm.options());
+        assert_eq!((plan.fraction, &plan.stop), (1.0, &None));
+        arm.check(&plan);
+        let (begin, end) = (JointState::at_rest(0.0), JointState::at_rest(angle));
+        let best = Leg::plan(begin, end, &arm.limits[0], 0.0).unwrap().duration();
+        println!("{angle} rad: {} s, at best {best} s", plan.duration());
+        assert!(best * 0.999 <= plan.duration() && plan.duration() <= 1.04 * best, "{best} {}", plan.duration());
+    }
 }

@@ -206,7 +206,3 @@ fn finite(limits: &JointLimits) -> (f64, f64, f64) {
     let acceleration = or(limits.max_acceleration(), velocity / UNLIMITED_ACCELERATION_SECS);
     (velocity, acceleration, or(limits.max_jerk(), acceleration / UNLIMITED_JERK_SECS))
 }
-
-#[cfg(test)]
-#[path = "timing_tests.rs"]
-mod tests;
