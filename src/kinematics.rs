@@ -4,6 +4,7 @@
 //!
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
 //! - [`chain`]: the joints between two frames, and the poses they give;
+//! - [`frames`]: where frames are, those of the robot and those that others broadcast;
 //! - [`ik`]: joint positions that give a pose.
 //!
 //! Lengths are metres, angles radians. A transform is named `target_from_source`: it takes what is
@@ -11,6 +12,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod chain;
+pub mod frames;
 pub mod ik;
 pub mod model;
 
