@@ -78,7 +78,8 @@ impl IkContext {
     pub fn group(&self, name: &str) -> Result<&Group, Failure> {
         self.groups.iter().find(|group| group.name == name).ok_or_else(|| {
             let names: Vec<&str> = self.groups.iter().map(|group| group.name.as_str()).collect();
-            Code::InvalidGroupName.because(format!("there is no group `{name}`; there are {}", names.join(", ")))
+            Code::InvalidGroupName
+                .because(format!("there is no group `{name}`; there are {}", names.join(", ")))
         })
     }
 

@@ -88,13 +88,17 @@ impl Draft {
         let descriptions = self.builder.node.subscribe::<Text>("robot_description", latched);
         let mut descriptions =
             descriptions.map_err(|error| anyhow!("cannot listen to robot_description: {error}"))?;
-        tracing::info!("neither `urdf` nor `robot_description` is given: waiting for topic robot_description");
+        tracing::info!(
+            "neither `urdf` nor `robot_description` is given: waiting for topic robot_description"
+        );
         loop {
             self.builder.node.spin_once(TURN);
             if let Some(Some(Text { data })) = descriptions.next().now_or_never() {
                 match RobotModel::from_urdf(&data) {
                     Ok(model) => return Ok(model),
-                    Err(error) => tracing::error!("topic robot_description: {error}; waiting for another one"),
+                    Err(error) => {
+                        tracing::error!("topic robot_description: {error}; waiting for another one")
+                    }
                 }
             }
             tokio::task::yield_now().await;

@@ -216,7 +216,11 @@ pub fn groups(
     for controller in controllers {
         let name = controller.name.strip_suffix("_controller").unwrap_or(&controller.name).to_owned();
         let joints = if controller.joints.is_empty() { all() } else { controller.joints.clone() };
-        drafts.push(Draft { config: GroupConfig { name, ..GroupConfig::default() }, joints, is_wanted: false });
+        drafts.push(Draft {
+            config: GroupConfig { name, ..GroupConfig::default() },
+            joints,
+            is_wanted: false,
+        });
     }
     for config in &config.ik.groups {
         let known = drafts.iter().position(|draft| draft.config.name == config.name);
@@ -246,4 +250,3 @@ fn moving_joints(model: &RobotModel) -> Vec<String> {
     let moving = model.joints().iter().filter(|joint| joint.kind.is_single() && joint.mimic.is_none());
     moving.map(|joint| joint.name.clone()).collect()
 }
-

@@ -112,8 +112,9 @@ impl Positions {
         }
         for (name, &position) in names.iter().zip(positions) {
             if !model.joint(name).is_some_and(|joint| joint.kind.is_single()) {
-                return Err(Code::InvalidRobotState
-                    .because(format!("robot_state has joint `{name}`, and the robot has no such moving joint")));
+                return Err(Code::InvalidRobotState.because(format!(
+                    "robot_state has joint `{name}`, and the robot has no such moving joint"
+                )));
             }
             if !position.is_finite() {
                 return Err(Code::InvalidRobotState

@@ -5,7 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use anyhow::anyhow;
 use futures::StreamExt as _;
 use nalgebra::{Isometry3, Quaternion, Translation3, UnitQuaternion};
-use r2r::geometry_msgs::msg::{Point, Pose, Quaternion as QuaternionMessage, Transform, TransformStamped, Vector3};
+use r2r::geometry_msgs::msg::{
+    Point, Pose, Quaternion as QuaternionMessage, Transform, TransformStamped, Vector3,
+};
 use r2r::qos::DurabilityPolicy;
 use r2r::tf2_msgs::msg::TFMessage;
 use r2r::{Node, QosProfile};
@@ -91,7 +93,10 @@ pub fn plain(frame: &str) -> &str {
 fn isometry_of(transform: &Transform) -> Option<Isometry3<f64>> {
     let Vector3 { x, y, z } = transform.translation;
     let rotation = rotation_of(&transform.rotation).ok()?;
-    [x, y, z].iter().all(|x| x.is_finite()).then(|| Isometry3::from_parts(Translation3::new(x, y, z), rotation))
+    [x, y, z]
+        .iter()
+        .all(|x| x.is_finite())
+        .then(|| Isometry3::from_parts(Translation3::new(x, y, z), rotation))
 }
 
 /// The rotation of a message; its length need not be quite 1.
