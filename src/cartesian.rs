@@ -1,4 +1,8 @@
-//! Motion of the tool in space: paths and their timing, and live control.
+//! The tip in space: paths for it and their timing, and driving it live.
 //!
-//! Knows chains and trajectories; no clock and no ROS: it is told the time, and whether time is up.
+//! Knows kinematics, trajectories and clearances; no clock, no ROS: it is told the time.
+//!
+//! - [`live`]: twists, jogs and poses that stream in become smooth motion within limits.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+pub mod live;

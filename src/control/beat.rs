@@ -132,6 +132,19 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_that_was_another_for_a_while_is_forgotten() {
+        for other_secs in [0.004, 0.004_2, 0.006, 0.006_5] {
+            let (before, after) = (0..2000, 1..2000);
+            let arrivals = before.map(|i| f64::from(i) * other_secs);
+            let then = after.map(|i| 1999.0 * other_secs + f64::from(i) * PERIOD);
+            let steps = steps(arrivals.chain(then));
+            for step in &steps[steps.len() - 1000..] {
+                assert!((step - PERIOD).abs() < 2e-4, "{step} after {other_secs}");
+            }
+        }
+    }
+
+    #[test]
     fn after_a_pause_it_begins_anew() {
         let mut beat = Beat::new(PERIOD);
         beat.time_of(Time(0));

@@ -22,14 +22,17 @@ def shared():
     print("made anew")
     yield []
 """
-# A process that is stopped is held up by nobody's fault but the machine's, as far as it can see.
+# Processes that are stopped are held up by nobody's fault but the machine's, as far as they can see.
 TESTS = """
-import os, subprocess
+import os
+import subprocess
 
 runs = 0
 
 def hold_up():
-    subprocess.Popen(["sh", "-c", f"kill -STOP {os.getpid()}; sleep 0.6; kill -CONT {os.getpid()}"]).wait()
+    group = os.getpgrp()
+    stop_and_go = f"kill -STOP -{group}; sleep 0.6; kill -CONT -{group}"
+    subprocess.run(["sh", "-c", stop_and_go], start_new_session=True)
 
 def test_before(shared):
     shared.append("used")
@@ -51,6 +54,7 @@ def outcome(folder: pathlib.Path, body: str, limit: float = LIMIT) -> tuple[int,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        start_new_session=True,
     )
     return ended.returncode, ended.stdout
 
