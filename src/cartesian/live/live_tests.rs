@@ -40,7 +40,8 @@ impl Bench {
                 let range = joint.limits.position.unwrap();
                 let (lower, upper) = (range.lower, range.upper);
                 let (max_velocity, max_acceleration, max_jerk) = RATES;
-                JointLimits::new(RawLimits { lower, upper, max_velocity, max_acceleration, max_jerk }).unwrap()
+                JointLimits::new(RawLimits { lower, upper, max_velocity, max_acceleration, max_jerk })
+                    .unwrap()
             })
             .collect();
         let live = Live::new(&chain, &limits, options).unwrap();
