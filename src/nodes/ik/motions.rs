@@ -118,8 +118,8 @@ impl Motions {
         asked.group_name.clone_from(&group.name);
         let turn = self.execution.next_turn();
         // What is under way would have moved on before this is planned.
-        self.execution.halt().await;
-        let start = self.references.of(group, &self.context).map_err(nothing)?;
+        self.execution.halt().await.map_err(nothing)?;
+        let start = self.references.at_rest(group, &self.context).await.map_err(nothing)?;
         let Line { response, tip, target, whole } = self.plan(asked, Some(start)).await.map_err(nothing)?;
         self.markers.show(&group.base, &target, &tip);
         if !whole {

@@ -142,7 +142,8 @@ fn reach(context: &IkContext, group: &Group, link: &str) -> Result<std::sync::Ar
     let reach = group.reach(&context.robot, link);
     let reach =
         reach.map_err(|error| Code::InvalidLinkName.because(format!("group `{}`: {error:#}", group.name)))?;
-    match reach.joints().find(|joint| group.joints.iter().all(|own| own != joint)) {
+    let stray = reach.joints().find(|joint| group.joints.iter().all(|own| own != joint)).map(str::to_owned);
+    match stray {
         None => Ok(reach),
         Some(stray) => Err(Code::InvalidLinkName.because(format!(
             "joint `{stray}` moves link `{}` and is not of group `{}`",
@@ -262,7 +263,8 @@ fn point(waypoint: &Waypoint) -> JointTrajectoryPoint {
         positions: each(|state| state.position),
         velocities: each(|state| state.velocity),
         accelerations: each(|state| state.acceleration),
-        time_from_start: duration_of(waypoint.time),
+        // The nearest nanosecond, not the one before.
+        time_from_start: duration_of(waypoint.time + 0.5e-9),
         ..JointTrajectoryPoint::default()
     }
 }

@@ -14,6 +14,13 @@ use super::super::failure::{Code, Failure};
 use super::super::groups::Group;
 use super::super::states::Positions;
 
+/// How it is found out whether the arm is at rest: so many looks in a row, so far apart, at so little motion (rad, m).
+const STILL_LOOKS: usize = 2;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
+const MOST_LOOKS: usize = 150;
+const STILL: f64 = 1e-7;
+const STILL_MEASURED: f64 = 2e-3;
+
 /// The references of every controller, by joint.
 pub(super) struct References {
     of: watch::Receiver<BTreeMap<String, (f64, Instant)>>,
@@ -45,6 +52,28 @@ impl References {
             });
         }
         Ok(Self { of })
+    }
+
+    /// The same, once that does not change any more: what was stopped takes a moment.
+    pub(super) async fn at_rest(&self, group: &Group, context: &IkContext) -> Result<Positions, Failure> {
+        let mut before = self.of(group, context)?;
+        let mut still = 0;
+        for _ in 0..MOST_LOOKS {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+            let now = self.of(group, context)?;
+            let is_still = group.joints.iter().all(|joint| {
+                let moved =
+                    now.get(joint).zip(before.get(joint)).map_or(0.0, |(now, before)| (now - before).abs());
+                // What is only measured trembles.
+                moved <= if self.of.borrow().contains_key(joint) { STILL } else { STILL_MEASURED }
+            });
+            still = if is_still { still + 1 } else { 0 };
+            if STILL_LOOKS <= still {
+                return Ok(now);
+            }
+            before = now;
+        }
+        Err(Code::InvalidRobotState.because("the arm does not come to rest; a path begins at rest"))
     }
 
     /// Where the joints of a group are told to be, or else where they are.
