@@ -4,6 +4,8 @@
 //!
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
 //! - [`chain`]: the joints between two frames, and the poses they give;
+//! - [`ends`]: which frames a group of joints lies between;
+//! - [`frames`]: where frames are, those of the robot and those that others broadcast;
 //! - [`ik`]: joint positions that give a pose;
 //! - [`jacobian`]: how fast the tip moves for each joint;
 //! - [`tree`]: the poses of all frames, on every branch.
@@ -13,6 +15,8 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod chain;
+pub mod ends;
+pub mod frames;
 pub mod ik;
 pub mod jacobian;
 pub mod model;
@@ -20,5 +24,7 @@ pub mod tree;
 
 pub use chain::Chain;
 pub use jacobian::Expressed;
-pub use model::{Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel};
+pub use model::{
+    Body, Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, Shape,
+};
 pub use tree::Tree;
