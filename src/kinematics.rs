@@ -5,6 +5,7 @@
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
 //! - [`chain`]: the joints between two frames, and the poses they give;
 //! - [`jacobian`]: how fast the tip moves for each joint;
+//! - [`conditioning`]: how well it moves there, and how near a singularity is;
 //! - [`tree`]: the poses of all frames, on every branch;
 //! - [`ik`]: joint positions that give a pose.
 //!
@@ -13,12 +14,14 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod chain;
+pub mod conditioning;
 pub mod ik;
 pub mod jacobian;
 pub mod model;
 pub mod tree;
 
 pub use chain::Chain;
+pub use conditioning::{Condition, Conditioning, ConditioningError, Rows};
 pub use jacobian::Expressed;
 pub use model::{Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel};
 pub use tree::Tree;
