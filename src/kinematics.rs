@@ -4,6 +4,7 @@
 //!
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
 //! - [`chain`]: the joints between two frames, and the poses they give;
+//! - [`ik`]: joint positions that give a pose;
 //! - [`jacobian`]: how fast the tip moves for each joint;
 //! - [`conditioning`]: how well it moves there, and how near a singularity is;
 //! - [`tree`]: the poses of all frames, on every branch;
@@ -23,5 +24,7 @@ pub mod tree;
 pub use chain::Chain;
 pub use conditioning::{Condition, Conditioning, ConditioningError, Rows};
 pub use jacobian::Expressed;
-pub use model::{Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel};
+pub use model::{
+    Body, Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, Shape,
+};
 pub use tree::Tree;

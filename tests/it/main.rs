@@ -15,3 +15,4 @@ mod kinematics_jacobian;
 mod kinematics_model;
 mod kinematics_tree;
 mod rustypot_client;
+mod servo_tool;
