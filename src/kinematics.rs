@@ -7,8 +7,7 @@
 //! - [`ik`]: joint positions that give a pose;
 //! - [`jacobian`]: how fast the tip moves for each joint;
 //! - [`conditioning`]: how well it moves there, and how near a singularity is;
-//! - [`tree`]: the poses of all frames, on every branch;
-//! - [`ik`]: joint positions that give a pose.
+//! - [`tree`]: the poses of all frames, on every branch.
 //!
 //! Lengths are metres, angles radians. A transform is named `target_from_source`: it takes what is
 //! expressed in `source` to `target`.

@@ -80,19 +80,13 @@ fn sweep(rows: &mut [[f64; MAX_JOINTS]; 6], left: &mut [[f64; 6]; 6], noise: f64
 }
 
 fn rotate<const N: usize>(rows: &mut [[f64; N]; 6], a: usize, b: usize, cos: f64, sin: f64) {
-    for entry in 0..N {
-        let (at_a, at_b) = (rows[a][entry], rows[b][entry]);
-        rows[a][entry] = at_a * cos - at_b * sin;
-        rows[b][entry] = at_a * sin + at_b * cos;
-    }
+    let (at_a, at_b) = (rows[a], rows[b]);
+    rows[a] = std::array::from_fn(|entry| at_a[entry] * cos - at_b[entry] * sin);
+    rows[b] = std::array::from_fn(|entry| at_a[entry] * sin + at_b[entry] * cos);
 }
 
 fn dot<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
-    let mut sum = 0.0;
-    for entry in 0..N {
-        sum += a[entry] * b[entry];
-    }
-    sum
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]
