@@ -9,6 +9,7 @@ mod emulated_port;
 mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
+mod kinematics_conditioning;
 mod kinematics_golden;
 mod kinematics_jacobian;
 mod kinematics_model;
