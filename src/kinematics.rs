@@ -4,6 +4,8 @@
 //!
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
 //! - [`chain`]: the joints between two frames, and the poses they give;
+//! - [`jacobian`]: how fast the tip moves for each joint;
+//! - [`tree`]: the poses of all frames, on every branch;
 //! - [`ik`]: joint positions that give a pose.
 //!
 //! Lengths are metres, angles radians. A transform is named `target_from_source`: it takes what is
@@ -12,9 +14,11 @@
 
 pub mod chain;
 pub mod ik;
+pub mod jacobian;
 pub mod model;
+pub mod tree;
 
 pub use chain::Chain;
-pub use model::{
-    Body, Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, Shape,
-};
+pub use jacobian::Expressed;
+pub use model::{Body, Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, Shape};
+pub use tree::Tree;

@@ -9,5 +9,8 @@ mod emulated_port;
 mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
+mod kinematics_golden;
+mod kinematics_jacobian;
 mod kinematics_model;
+mod kinematics_tree;
 mod rustypot_client;
