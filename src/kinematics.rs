@@ -20,5 +20,7 @@ pub mod tree;
 
 pub use chain::Chain;
 pub use jacobian::Expressed;
-pub use model::{Body, Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, Shape};
+pub use model::{
+    Body, Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, Shape,
+};
 pub use tree::Tree;

@@ -7,12 +7,14 @@
 //! - [`protocol`]: bytes on the wire become values, and back;
 //! - [`kinematics`]: the robot model: limits and forward kinematics;
 //! - [`trajectory`]: validated trajectories and their splines;
+//! - [`collision`]: what of a robot can touch what, and how near it is;
 //! - [`control`]: what the arm is told this tick;
 //! - [`servo`]: the serial bus, its thread, and the emulated servos at the other end;
 //! - `nodes`: the ROS faces (feature `ros`).
 //!
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
+pub mod collision;
 pub mod config;
 pub mod control;
 pub mod kinematics;
