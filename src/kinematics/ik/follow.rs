@@ -36,7 +36,10 @@ pub(super) fn follow<L: Lanes, K: Kernel<N>, const N: usize>(
     max_step: f64,
 ) -> Followed<N> {
     let (first, last) = target.frames::<L>(token);
-    let mut positions: [L; N] = start.map(|value| L::splat(token, value));
+    let mut positions = [L::splat(token, 0.0); N];
+    for joint in 0..N {
+        positions[joint] = L::splat(token, start[joint]);
+    }
     let mut room = max_step;
     let (mut is_bounded, mut is_near_singular) = (false, false);
     let mut steps = 0;
@@ -45,8 +48,12 @@ pub(super) fn follow<L: Lanes, K: Kernel<N>, const N: usize>(
         let left = target.measure.residual(&tip);
         let is_met = L::bits(target.is_met(&left)) != 0;
         if is_met || steps == MOST_STEPS || room <= 0.0 {
+            let mut there = *start;
+            for joint in 0..N {
+                there[joint] = positions[joint].to_array()[0];
+            }
             return Followed {
-                positions: positions.map(|position| position.to_array()[0]),
+                positions: there,
                 position: left.position.to_array()[0],
                 rotation: left.rotation.to_array()[0],
                 is_met,
@@ -59,13 +66,19 @@ pub(super) fn follow<L: Lanes, K: Kernel<N>, const N: usize>(
         let error = left.position + left.rotation;
         let (way, _) =
             step::direction(&mut columns, &left.wanted, &positions, &target.bounds, step::damping(error));
-        let farthest = way.iter().fold(0.0, |most: f64, way| most.max(way.to_array()[0].abs()));
+        let mut farthest: f64 = 0.0;
+        for way in &way {
+            farthest = farthest.max(way.to_array()[0].abs());
+        }
         is_near_singular |= NEAR_SINGULAR * NEAR_SINGULAR * error.to_array()[0] < farthest * farthest;
         let part = if room < farthest { room / farthest } else { 1.0 };
         is_bounded |= room < farthest;
         room -= farthest * part;
-        let way = way.map(|way| way * way.like(part));
-        positions = step::go(&positions, &way, &target.bounds);
+        let mut cut = way;
+        for joint in 0..N {
+            cut[joint] = way[joint] * way[joint].like(part);
+        }
+        positions = step::go(&positions, &cut, &target.bounds);
         steps += 1;
     }
 }

@@ -118,7 +118,10 @@ impl<'a, const N: usize> Hunt<'a, N> {
             return end;
         }
         self.nearest = self.table.nearest(&self.question.table_query);
-        let starts: [[f64; N]; MOST] = std::array::from_fn(|lane| if lane < L::COUNT {self.next_start() } else {self.question.seed});
+        let mut starts = [self.question.seed; MOST];
+        for start in starts.iter_mut().take(L::COUNT) {
+            *start = self.next_start();
+        }
         self.descend::<L, K>(token, kernel, starts, None).unwrap_or(End::GaveUp)
     }
 
@@ -133,8 +136,11 @@ impl<'a, const N: usize> Hunt<'a, N> {
     ) -> Option<End> {
         let question = self.question;
         let (first, last) = question.target.frames::<L>(token);
-        let mut positions: [L; N] =
-            std::array::from_fn(|joint| L::from_array(token, starts.map(|start| start[joint])));
+        let mut positions = [L::splat(token, 0.0); N];
+        for joint in 0..N {
+            let row = [starts[0][joint], starts[1][joint], starts[2][joint], starts[3][joint]];
+            positions[joint] = L::from_array(token, row);
+        }
         self.lanes = [FRESH; MOST];
         let mut step = 0;
         loop {
@@ -184,7 +190,9 @@ impl<'a, const N: usize> Hunt<'a, N> {
             if over != 0 {
                 let mut rows = lanes(&positions);
                 self.replace(over, L::COUNT, &mut rows);
-                positions = rows.map(|row| L::from_array(token, row));
+                for joint in 0..N {
+                    positions[joint] = L::from_array(token, rows[joint]);
+                }
             }
         }
     }
@@ -270,7 +278,11 @@ impl<'a, const N: usize> Hunt<'a, N> {
 /// The numbers of every joint in each lane.
 #[inline(always)]
 fn lanes<L: Lanes, const N: usize>(positions: &[L; N]) -> [[f64; MOST]; N] {
-    positions.map(Lanes::to_array)
+    let mut rows = [[0.0; MOST]; N];
+    for joint in 0..N {
+        rows[joint] = positions[joint].to_array();
+    }
+    rows
 }
 
 /// Where chance begins: the same question has the same answer.

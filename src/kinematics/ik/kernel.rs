@@ -43,9 +43,15 @@ impl<L: Lanes> Frame<L> {
     /// The same frame in every lane.
     #[inline(always)]
     pub(super) fn splat(token: L::Token, rotation: &Matrix3<f64>, origin: &Vector3<f64>) -> Self {
-        let column = |column: usize| [0, 1, 2].map(|row| L::splat(token, rotation[(row, column)]));
-        let origin = [0, 1, 2].map(|row| L::splat(token, origin[row]));
-        Self { x: column(0), y: column(1), z: column(2), origin }
+        let zero = [L::splat(token, 0.0); 3];
+        let mut frame = Self { x: zero, y: zero, z: zero, origin: zero };
+        for row in 0..3 {
+            frame.x[row] = L::splat(token, rotation[(row, 0)]);
+            frame.y[row] = L::splat(token, rotation[(row, 1)]);
+            frame.z[row] = L::splat(token, rotation[(row, 2)]);
+            frame.origin[row] = L::splat(token, origin[row]);
+        }
+        frame
     }
 
     #[inline(always)]
@@ -76,7 +82,11 @@ impl<L: Lanes> Frame<L> {
 
     #[inline(always)]
     fn rotate(&self, v: Triple<L>) -> Triple<L> {
-        [0, 1, 2].map(|row| self.z[row].mul_add(v[2], self.y[row].mul_add(v[1], self.x[row] * v[0])))
+        let mut turned = v;
+        for row in 0..3 {
+            turned[row] = self.z[row].mul_add(v[2], self.y[row].mul_add(v[1], self.x[row] * v[0]));
+        }
+        turned
     }
 
     #[inline(always)]
@@ -85,6 +95,12 @@ impl<L: Lanes> Frame<L> {
         end.shift(next.origin);
         Self { x: self.rotate(next.x), y: self.rotate(next.y), z: self.rotate(next.z), origin: end.origin }
     }
+}
+
+/// These in every lane.
+#[inline(always)]
+fn triple<L: Lanes>(any: L, values: &[f64; 3]) -> Triple<L> {
+    [any.like(values[0]), any.like(values[1]), any.like(values[2])]
 }
 
 #[inline(always)]
@@ -127,31 +143,35 @@ impl<const N: usize> Kernel<N> for Turning<N> {
         last_from_tip: &Frame<L>,
         positions: &[L; N],
     ) -> (Frame<L>, Self::Trace<L>) {
-        let like = positions[0];
-        let turned: [(L, L); N] =
-            std::array::from_fn(|joint| sin_cos(positions[joint] + like.like(self.0[joint].angle)));
+        let mut turned = [(positions[0], positions[0]); N];
+        for joint in 0..N {
+            turned[joint] = sin_cos(positions[joint] + positions[joint].like(self.0[joint].angle));
+        }
         let mut here = *first;
-        let trace = std::array::from_fn(|joint| {
+        let mut trace = [(here.z, here.origin); N];
+        for joint in 0..N {
             if joint != 0 {
                 let turn = &self.0[joint];
-                here.shift(turn.shift.map(|value| like.like(value)));
-                here.turn_about_x(like.like(turn.sin), like.like(turn.cos));
+                here.shift(triple(positions[0], &turn.shift));
+                here.turn_about_x(positions[0].like(turn.sin), positions[0].like(turn.cos));
             }
             let (sin, cos) = turned[joint];
             here.turn_about_z(sin, cos);
-            (here.z, here.origin)
-        });
+            trace[joint] = (here.z, here.origin);
+        }
         (here.then(last_from_tip), trace)
     }
 
     #[inline(always)]
     fn columns<L: Lanes>(&self, tip: &Frame<L>, trace: &Self::Trace<L>) -> [Column<L>; N] {
-        std::array::from_fn(|joint| {
+        let mut columns = [[tip.origin[0]; 6]; N];
+        for joint in 0..N {
             let (axis, origin) = trace[joint];
-            let arm = [0, 1, 2].map(|row| tip.origin[row] - origin[row]);
+            let arm = [tip.origin[0] - origin[0], tip.origin[1] - origin[1], tip.origin[2] - origin[2]];
             let way = cross(axis, arm);
-            [way[0], way[1], way[2], axis[0], axis[1], axis[2]]
-        })
+            columns[joint] = [way[0], way[1], way[2], axis[0], axis[1], axis[2]];
+        }
+        columns
     }
 }
 
@@ -174,24 +194,24 @@ impl Kernel<GENERAL> for Any {
         last_from_tip: &Frame<L>,
         positions: &[L; GENERAL],
     ) -> (Frame<L>, Self::Trace<L>) {
-        let like = |value: f64| positions[0].like(value);
+        let any = positions[0];
         let mut here = *first;
-        let mut trace = [[like(0.0); 6]; GENERAL];
+        let mut trace = [[any.like(0.0); 6]; GENERAL];
         for (index, motion) in self.0.iter().enumerate() {
             if index != 0 {
-                here.shift(motion.shift.map(like));
-                here.turn_about_x(like(motion.sin), like(motion.cos));
+                here.shift(triple(any, &motion.shift));
+                here.turn_about_x(any.like(motion.sin), any.like(motion.cos));
             }
             let position = positions[motion.joint];
-            let (sin, cos) = sin_cos(position.mul_add(like(motion.turn), like(motion.angle)));
+            let (sin, cos) = sin_cos(position.mul_add(any.like(motion.turn), any.like(motion.angle)));
             here.turn_about_z(sin, cos);
-            here.shift([like(0.0), like(0.0), position.mul_add(like(motion.slide), like(motion.way))]);
+            here.shift([any.like(0.0), any.like(0.0), position.mul_add(any.like(motion.slide), any.like(motion.way))]);
             let column = &mut trace[motion.joint];
             let way = cross(here.origin, here.z);
             for row in 0..3 {
-                let slid = here.z[row].mul_add(like(motion.slide), column[row]);
-                column[row] = way[row].mul_add(like(motion.turn), slid);
-                column[row + 3] = here.z[row].mul_add(like(motion.turn), column[row + 3]);
+                let slid = here.z[row].mul_add(any.like(motion.slide), column[row]);
+                column[row] = way[row].mul_add(any.like(motion.turn), slid);
+                column[row + 3] = here.z[row].mul_add(any.like(motion.turn), column[row + 3]);
             }
         }
         (here.then(last_from_tip), trace)
@@ -199,9 +219,13 @@ impl Kernel<GENERAL> for Any {
 
     #[inline(always)]
     fn columns<L: Lanes>(&self, tip: &Frame<L>, trace: &Self::Trace<L>) -> [Column<L>; GENERAL] {
-        trace.map(|[a, b, c, x, y, z]| {
-            let way = cross([x, y, z], tip.origin);
-            [a + way[0], b + way[1], c + way[2], x, y, z]
-        })
+        let mut columns = *trace;
+        for column in &mut columns {
+            let way = cross([column[3], column[4], column[5]], tip.origin);
+            for row in 0..3 {
+                column[row] = column[row] + way[row];
+            }
+        }
+        columns
     }
 }

@@ -86,14 +86,14 @@ pub(super) struct Plain(f64);
 pub(super) struct Anywhere;
 
 macro_rules! operators {
-    ($name:ident, $(($trait:ident, $method:ident, $body:expr)),*) => {$(
+    ($name:ident, $(($trait:ident, $method:ident, |$a:ident, $b:ident| $body:expr)),*) => {$(
         impl $trait for $name {
             type Output = Self;
 
             #[inline(always)]
             fn $method(self, other: Self) -> Self {
-                let body: fn(Self, Self) -> Self = $body;
-                body(self, other)
+                let ($a, $b) = (self, other);
+                $body
             }
         }
     )*};

@@ -112,35 +112,35 @@ impl Measure {
     /// What is left with the tip there.
     #[inline(always)]
     pub(super) fn residual<L: Lanes>(&self, tip: &Frame<L>) -> Residual<L> {
-        let like = |value: f64| tip.origin[0].like(value);
-        let mut way = tip.origin.map(|row| -row);
-        let mut rotation_at_least = like(0.0);
-        let mut turn = [like(0.0); 3];
+        let any = tip.origin[0];
+        let mut way = [-tip.origin[0], -tip.origin[1], -tip.origin[2]];
+        let mut rotation_at_least = any.like(0.0);
+        let mut turn = [any.like(0.0); 3];
         match self.rotation {
             Rotation::Whole => {
                 let Frame { x, y, z, .. } = tip;
                 let twice_back = [z[1] - y[2], x[2] - z[0], y[0] - x[1]];
                 let trace = x[0] + y[1] + z[2];
                 // 2·sin(θ/2) along the axis, backwards; sin θ would be small at half a turn too.
-                let scale = like(1.0) / (trace + like(1.0)).max(like(ALMOST_NOTHING)).sqrt();
-                turn = twice_back.map(|row| row * scale);
-                rotation_at_least = like(3.0 - SURELY_ROUNDING) - trace;
+                let scale = any.like(1.0) / (trace + any.like(1.0)).max(any.like(ALMOST_NOTHING)).sqrt();
+                turn = [twice_back[0] * scale, twice_back[1] * scale, twice_back[2] * scale];
+                rotation_at_least = any.like(3.0 - SURELY_ROUNDING) - trace;
             }
             Rotation::Tilt => {
                 let [u, v, w] = tip.z;
-                let scale = (like(2.0) / (w + like(1.0)).max(like(ALMOST_NOTHING))).sqrt();
-                turn = [v * scale, -(u * scale), like(0.0)];
-                rotation_at_least = w.sub_from(like(2.0), like(2.0 - SURELY_ROUNDING));
+                let scale = (any.like(2.0) / (w + any.like(1.0)).max(any.like(ALMOST_NOTHING))).sqrt();
+                turn = [v * scale, -(u * scale), any.like(0.0)];
+                rotation_at_least = w.sub_from(any.like(2.0), any.like(2.0 - SURELY_ROUNDING));
             }
             Rotation::Partial => turn = self.partial_turn(tip),
             Rotation::Free => {}
         }
         if let Some(weights) = self.turn_weights {
-            let mut least = like(f64::MAX);
+            let mut least = any.like(f64::MAX);
             for row in 0..3 {
-                turn[row] = turn[row] * like(weights[row]);
+                turn[row] = turn[row] * any.like(weights[row]);
                 if weights[row] != 0.0 {
-                    least = least.min(like(weights[row] * weights[row]));
+                    least = least.min(any.like(weights[row] * weights[row]));
                 }
             }
             rotation_at_least = rotation_at_least * least;
@@ -167,12 +167,17 @@ impl Measure {
         }
         match self.rotation {
             Rotation::Whole => {}
-            Rotation::Tilt => columns.iter_mut().for_each(|column| column[5] = column[5].like(0.0)),
-            Rotation::Free => columns.iter_mut().for_each(|column| {
-                for row in 3..6 {
-                    column[row] = column[row].like(0.0);
+            Rotation::Tilt => {
+                for column in columns.iter_mut() {
+                    column[5] = column[5].like(0.0);
                 }
-            }),
+            }
+            Rotation::Free => {
+                for column in columns.iter_mut() {
+                    let zero = column[0].like(0.0);
+                    *column = [column[0], column[1], column[2], zero, zero, zero];
+                }
+            }
             Rotation::Partial => self.weigh_partly(tip, columns),
         }
         if let (Some(weights), true) = (self.turn_weights, self.rotation != Rotation::Partial) {
@@ -268,7 +273,13 @@ pub(super) fn dot<L: Lanes>(a: [L; 3], b: [L; 3]) -> L {
 
 #[inline(always)]
 fn times<L: Lanes>(matrix: &Matrix3<f64>, v: [L; 3]) -> [L; 3] {
-    [0, 1, 2].map(|row| dot([0, 1, 2].map(|column| v[0].like(matrix[(row, column)])), v))
+    let mut product = v;
+    for row in 0..3 {
+        let entries =
+            [v[0].like(matrix[(row, 0)]), v[0].like(matrix[(row, 1)]), v[0].like(matrix[(row, 2)])];
+        product[row] = dot(entries, v);
+    }
+    product
 }
 
 #[expect(clippy::float_cmp, reason = "the usual weight is exactly this")]

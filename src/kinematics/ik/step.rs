@@ -35,39 +35,44 @@ pub(super) fn direction<L: Lanes, const N: usize>(
 ) -> ([L; N], L) {
     let slopes = hold_at_bounds(columns, wanted, positions, bounds);
     if N <= 6 {
-        let mut system: [[L; N]; N] = std::array::from_fn(|row| {
-            std::array::from_fn(|column| if column <= row { dot6(&columns[row], &columns[column]) } else { damping })
-        });
-        for joint in 0..N {
-            system[joint][joint] = system[joint][joint] + damping;
+        let mut system = [[damping; N]; N];
+        for row in 0..N {
+            for column in 0..=row {
+                system[row][column] = dot6(&columns[row], &columns[column]);
+            }
+            system[row][row] = system[row][row] + damping;
         }
         solve(&mut system, slopes)
     } else {
-        let mut system: [[L; 6]; 6] = std::array::from_fn(|row| {
-            std::array::from_fn(|column| if column == row { damping } else { damping.like(0.0) })
-        });
-        for column in columns.iter() {
-            for row in 0..6 {
-                for other in 0..6 {
-                    if other <= row {
-                        system[row][other] = column[row].mul_add(column[other], system[row][other]);
-                    }
+        let mut system = [[damping; 6]; 6];
+        for row in 0..6 {
+            for other in 0..=row {
+                let mut sum = if other == row { damping } else { damping.like(0.0) };
+                for column in columns.iter() {
+                    sum = column[row].mul_add(column[other], sum);
                 }
+                system[row][other] = sum;
             }
         }
         let (forces, pivot) = solve(&mut system, *wanted);
-        (std::array::from_fn(|joint| dot6(&columns[joint], &forces)), pivot)
+        let mut way = *positions;
+        for joint in 0..N {
+            way[joint] = dot6(&columns[joint], &forces);
+        }
+        (way, pivot)
     }
 }
 
 /// The way, cut off at the bounds.
 #[inline(always)]
 pub(super) fn go<L: Lanes, const N: usize>(positions: &[L; N], way: &[L; N], bounds: &Bounds<N>) -> [L; N] {
-    std::array::from_fn(|joint| {
-        let there = positions[joint] + way[joint];
+    let mut there = *positions;
+    for joint in 0..N {
+        let wish = positions[joint] + way[joint];
         // In this order NaN becomes a bound.
-        there.max(there.like(bounds.lower[joint])).min(there.like(bounds.upper[joint]))
-    })
+        there[joint] = wish.max(wish.like(bounds.lower[joint])).min(wish.like(bounds.upper[joint]));
+    }
+    there
 }
 
 /// Lets a joint that stands at its bound and is pushed outwards do nothing; returns how fast the error falls along
@@ -79,7 +84,8 @@ fn hold_at_bounds<L: Lanes, const N: usize>(
     positions: &[L; N],
     bounds: &Bounds<N>,
 ) -> [L; N] {
-    std::array::from_fn(|joint| {
+    let mut slopes = *positions;
+    for joint in 0..N {
         let column = &mut columns[joint];
         let slope = dot6(column, wanted);
         let zero = slope.like(0.0);
@@ -93,8 +99,9 @@ fn hold_at_bounds<L: Lanes, const N: usize>(
         for row in column.iter_mut() {
             *row = L::choose(outwards, zero, *row);
         }
-        L::choose(outwards, zero, slope)
-    })
+        slopes[joint] = L::choose(outwards, zero, slope);
+    }
+    slopes
 }
 
 #[inline(always)]

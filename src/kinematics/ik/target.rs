@@ -48,8 +48,11 @@ impl<const N: usize> Target<N> {
     /// The frame that the first motion stands in, and the tip behind the last.
     #[inline(always)]
     pub(super) fn frames<L: Lanes>(&self, token: L::Token) -> (Frame<L>, Frame<L>) {
-        let splat = |placement: &Placement| Frame::splat(token, &placement.rotation, &placement.translation);
-        (splat(&self.goal_from_first), splat(&self.last_from_tip))
+        let (first, last) = (&self.goal_from_first, &self.last_from_tip);
+        (
+            Frame::splat(token, &first.rotation, &first.translation),
+            Frame::splat(token, &last.rotation, &last.translation),
+        )
     }
 
     #[inline(always)]

@@ -53,8 +53,10 @@ pub(super) fn sin_cos<L: Lanes>(angle: L) -> (L, L) {
 #[inline(always)]
 fn polynomial<L: Lanes>(x: L, c: [f64; 6]) -> L {
     let square = x * x;
-    let pair = |low: usize| x.mul_add(x.like(c[low + 1]), x.like(c[low]));
-    square.mul_add(square.mul_add(pair(4), pair(2)), pair(0))
+    let low = x.mul_add(x.like(c[1]), x.like(c[0]));
+    let middle = x.mul_add(x.like(c[3]), x.like(c[2]));
+    let high = x.mul_add(x.like(c[5]), x.like(c[4]));
+    square.mul_add(square.mul_add(high, middle), low)
 }
 
 #[cfg(test)]
