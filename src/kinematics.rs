@@ -4,7 +4,9 @@
 //!
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
 //! - [`chain`]: the joints between two frames, and the poses they give;
-//! - [`ik`]: joint positions that give a pose.
+//! - [`ik`]: joint positions that give a pose;
+//! - [`jacobian`]: how fast the tip moves for each joint;
+//! - [`tree`]: the poses of all frames, on every branch.
 //!
 //! Lengths are metres, angles radians. A transform is named `target_from_source`: it takes what is
 //! expressed in `source` to `target`.
@@ -12,7 +14,13 @@
 
 pub mod chain;
 pub mod ik;
+pub mod jacobian;
 pub mod model;
+pub mod tree;
 
 pub use chain::Chain;
-pub use model::{Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel};
+pub use jacobian::Expressed;
+pub use model::{
+    Body, Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, Shape,
+};
+pub use tree::Tree;

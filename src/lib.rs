@@ -7,6 +7,7 @@
 //! - [`protocol`]: bytes on the wire become values, and back;
 //! - [`kinematics`]: the robot model: limits and forward kinematics;
 //! - [`trajectory`]: validated trajectories and their splines;
+//! - [`cartesian`]: paths of the tip through space, and driving it live;
 //! - [`control`]: what the arm is told this tick;
 //! - [`servo`]: the serial bus, its thread, and the emulated servos at the other end;
 //! - `nodes`: the ROS faces (feature `ros`);
@@ -14,6 +15,7 @@
 //!
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
+pub mod cartesian;
 pub mod config;
 pub mod control;
 pub mod kinematics;

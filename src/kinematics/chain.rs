@@ -35,21 +35,21 @@ struct ChainFrame {
 
 /// A constant transform, then a motion about or along z.
 #[derive(Clone, Copy, Debug)]
-struct Move {
+pub(super) struct Move {
     last_from_axis: Placement,
-    slides: bool,
+    pub(super) slides: bool,
     /// The position that decides it, in the order of the chain's joints.
-    position: usize,
+    pub(super) position: usize,
     /// Negative too where the way goes against the joint's own direction or its leader's.
-    multiplier: f64,
+    pub(super) multiplier: f64,
     offset: f64,
 }
 
 /// A transform as a rotation matrix, which turns about z cheaper than a quaternion does.
 #[derive(Clone, Copy, Debug)]
-struct Placement {
-    rotation: Matrix3<f64>,
-    translation: Vector3<f64>,
+pub(super) struct Placement {
+    pub(super) rotation: Matrix3<f64>,
+    pub(super) translation: Vector3<f64>,
 }
 
 impl Chain {
@@ -93,15 +93,7 @@ impl Chain {
     /// # Panics
     /// Where `positions` are not as many as [`Chain::dof`].
     pub fn tip_pose(&self, positions: &[f64]) -> Isometry3<f64> {
-        self.check(positions);
-        let mut base_from_here = Placement::IDENTITY;
-        for step in &self.moves {
-            base_from_here = step.apply(&base_from_here, positions);
-        }
-        match self.frames.last() {
-            Some(tip) => base_from_here.then(&tip.moved_from_frame).to_isometry(),
-            None => Isometry3::identity(),
-        }
+        self.walk(positions, |_, _| {}).to_isometry()
     }
 
     /// `base_from_frame` of every frame in [`Chain::frames`] with the joints at `positions`.
@@ -121,6 +113,18 @@ impl Chain {
             poses.push(base_from_here.then(&frame.moved_from_frame).to_isometry());
         }
         poses
+    }
+
+    /// Goes from base to tip and gives `base_from_tip`; shows each move, and where it has led to:
+    /// `base_from_moved`, whose z is the axis of the move.
+    pub(super) fn walk(&self, positions: &[f64], mut see: impl FnMut(&Move, &Placement)) -> Placement {
+        self.check(positions);
+        let mut base_from_here = Placement::IDENTITY;
+        for step in &self.moves {
+            base_from_here = step.apply(&base_from_here, positions);
+            see(step, &base_from_here);
+        }
+        self.frames.last().map_or(base_from_here, |tip| base_from_here.then(&tip.moved_from_frame))
     }
 
     fn check(&self, positions: &[f64]) {
@@ -279,7 +283,7 @@ impl Placement {
         self.translation += self.rotation.column(2) * distance;
     }
 
-    fn to_isometry(self) -> Isometry3<f64> {
+    pub(super) fn to_isometry(self) -> Isometry3<f64> {
         let turn = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(self.rotation));
         Isometry3::from_parts(Translation3::from(self.translation), turn)
     }

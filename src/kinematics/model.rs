@@ -1,16 +1,18 @@
 //! The robot model: frames, the joints between them and their limits, read from a URDF.
 //!
-//! Knows nothing of the geometry of bodies; what moves where is [`super::chain`].
+//! Holds the shapes of links as plain data; what moves where is [`super::chain`].
 //!
 //! A frame is a URDF link, at the joint that carries it. The frames are a tree with one root, every
 //! number is finite, every name is unique: a [`RobotModel`] needs no further check.
 
+mod body;
 mod error;
 mod outline;
 mod urdf;
 
 use nalgebra::{Isometry3, Unit, Vector3};
 
+pub use body::{Body, Shape};
 pub use error::ModelError;
 
 /// A robot as its URDF describes it: a tree of frames with joints between them.
@@ -30,6 +32,8 @@ pub struct Frame {
     pub parent: Option<usize>,
     /// The joint that carries this frame, in [`RobotModel::joints`]; the root has none.
     pub joint: Option<usize>,
+    /// What of it can touch something.
+    pub collision: Vec<Body>,
 }
 
 /// How one frame moves in another.

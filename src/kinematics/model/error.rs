@@ -108,6 +108,30 @@ pub enum ModelError {
         /// The axis as the URDF gives it.
         xyz: [f64; 3],
     },
+    /// A shape without extent.
+    #[error(
+        "link `{link}`: collision {body} has {what} {value}; it must be finite and not zero, lengths above it"
+    )]
+    Body {
+        /// The link.
+        link: String,
+        /// The body's name in backticks, or its number.
+        body: String,
+        /// The attribute.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// A shape that is nowhere.
+    #[error("link `{link}`: collision {body} has {value} in its origin; it must be a finite number")]
+    BodyOrigin {
+        /// The link.
+        link: String,
+        /// The body's name in backticks, or its number.
+        body: String,
+        /// The number.
+        value: f64,
+    },
     /// A joint that stops nowhere.
     #[error("joint `{joint}` has no <limit>; a {kind} joint needs lower, upper, velocity and effort")]
     MissingLimit {
