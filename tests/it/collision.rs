@@ -67,7 +67,7 @@ fn everyday_postures_are_clear() {
         &[
             ("zero", &[0.0, 0.0, 0.0, 0.0, 0.0]),
             // As it rests, lift and elbow at their stops: the forearm lies on the shoulder's servo, nearly.
-            ("folded", &[0.0, -1.745, 1.69, 1.2, 0.0]),
+            ("folded", &[0.0, -1.745, 1.69, 0.9, 0.0]),
             ("reaching down", &[0.5, 0.6, 0.6, 0.4, 1.5]),
             ("stretched", &[1.9, 1.5, -1.5, 0.0, -2.7]),
         ],
