@@ -332,7 +332,7 @@ impl Scheme {
             scene.nearest(first_pair, f64::MAX, &mut work.simplex).map(|found| (first_pair, found));
         for (index, (&pair, &bound)) in self.pairs.iter().zip(&work.bounds).enumerate() {
             let within = best.map_or(f64::MAX, |(_, found)| found.distance);
-            if index == first || within <= bound {
+            if index == first || within.max(0.0) < bound {
                 continue;
             }
             if let Some(found) = scene.nearest(pair, within, &mut work.simplex) {
@@ -350,7 +350,7 @@ impl Scheme {
 
     fn within(&self, pair: Pair, within: f64, work: &mut Work) -> Option<distance::Nearest> {
         let scene = Scene { parts: &self.parts, placed: &work.placed };
-        if within < scene.bound(pair) {
+        if within.max(0.0) < scene.bound(pair) {
             return None;
         }
         scene.nearest(pair, within, &mut work.simplex)

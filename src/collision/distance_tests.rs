@@ -79,7 +79,8 @@ fn no_bound_is_above_the_distance_and_the_points_are_so_far_apart() {
                 assert!((along - near.distance).abs() < 1e-6, "{along} {near:?}");
                 assert!((near.direction.length() - 1.0).abs() < 1e-9, "{near:?}");
                 let back = found((second, &two), (first, &one), f64::MAX).unwrap();
-                let slack = if near.distance < 0.0 { 0.05 } else { 1e-6 };
+                // Of depths other than boxes' the least that is found counts, and that depends on the order.
+                let slack = if near.distance < 0.0 { 0.2 } else { 1e-6 };
                 assert!((back.distance - near.distance).abs() < slack, "{back:?} {near:?}");
                 let is_within = found((first, &one), (second, &two), near.distance - 1e-3).is_some();
                 assert!(!is_within, "{near:?}");

@@ -12,7 +12,7 @@ use parry3d_f64::math::{Pose, Vector};
 use super::allowed::{self, Allowed, Reason};
 use super::error::CollisionError;
 use super::mesh::{self, MeshFolders};
-use super::scene::{Part, TOO_FAR, to_pose};
+use super::scene::{Part, TOO_FAR, is_sound_pose, to_pose};
 use super::skeleton::Skeleton;
 use super::solid::Solid;
 use crate::kinematics::{RobotModel, Shape};
@@ -190,8 +190,7 @@ impl CollisionModel {
             return Err(CollisionError::NameOfALink(name.to_owned()));
         }
         let pose = to_pose(frame_from_object);
-        // Stated positively, so that NaN fails.
-        if !(pose.translation.abs().max_element() < TOO_FAR && pose.rotation.is_finite()) {
+        if !is_sound_pose(&pose) {
             return Err(CollisionError::Pose(name.to_owned()));
         }
         let (solid, middle) = match shape {

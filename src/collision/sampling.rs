@@ -122,7 +122,7 @@ impl<'a> Sampler<'a> {
         let mut least = f64::INFINITY;
         for &pair in pairs {
             let within = within.min(least);
-            if within < scene.bound(pair) {
+            if within.max(0.0) < scene.bound(pair) {
                 continue;
             }
             if let Some(nearest) = scene.nearest(pair, within, &mut self.simplex) {

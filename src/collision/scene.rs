@@ -29,9 +29,14 @@ pub(super) fn place(parts: &[Part], root_from_frames: &[Isometry3<f64>], placed:
     let mut is_sound = true;
     for (part, pose) in parts.iter().zip(placed) {
         *pose = to_pose(&root_from_frames[part.frame]) * part.frame_from_solid;
-        is_sound &= pose.translation.abs().max_element() < TOO_FAR && pose.rotation.is_finite();
+        is_sound &= is_sound_pose(pose);
     }
     is_sound
+}
+
+/// Whether a pose is somewhere, and not too far away.
+pub(super) fn is_sound_pose(pose: &Pose) -> bool {
+    pose.is_finite() && pose.translation.abs().max_element() < TOO_FAR
 }
 
 /// Two parts by their numbers.
@@ -63,7 +68,8 @@ impl<'a> Scene<'a> {
         simplex: &mut VoronoiSimplex,
     ) -> Option<Nearest> {
         let (first, second) = (self.at(first), self.at(second));
-        if within < bound_by_boxes(first, second) {
+        // How deep in each other solids are, no bound says.
+        if within.max(0.0) < bound_by_boxes(first, second) {
             return None;
         }
         nearest(first, second, within, simplex)

