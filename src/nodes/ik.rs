@@ -9,10 +9,12 @@
 //! Every part has [`IkContext`], offers what it has to offer on the node before that is spun, and then lives on tasks
 //! of its own.
 
+pub mod constraints;
 pub mod failure;
 pub mod groups;
 pub mod live;
 pub mod services;
+pub mod solve;
 pub mod states;
 pub mod tf;
 
@@ -26,9 +28,9 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::config::ik::IkConfig;
-use crate::kinematics::RobotModel;
+use crate::kinematics::{Joint, RobotModel};
 use failure::{Code, Failure};
-use groups::{ControllerJoints, Group, Robot, groups};
+use groups::{ControllerJoints, Group, Reach, Robot, groups};
 use states::{Measured, Positions};
 use tf::Transforms;
 
@@ -115,6 +117,17 @@ impl IkContext {
         let root_from_frame = self.root_from(&pose.header.frame_id, positions)?;
         let root_from_base = self.root_from(&group.base, positions)?;
         Ok(root_from_base.inverse() * root_from_frame * frame_from_target)
+    }
+
+    /// Where a search begins: where the joints are, or were when they were last heard of, or the middle of their travel.
+    pub fn seed(&self, reach: &Reach, positions: &Positions) -> Vec<f64> {
+        let measured = self.measured.borrow();
+        let of = |joint: &Joint| {
+            let last = || measured.joint(&joint.name).map(|joint| joint.position);
+            let middle = || joint.limits.position.map(|range| 0.5 * (range.lower + range.upper));
+            positions.get(&joint.name).or_else(last).or_else(middle).unwrap_or(0.0)
+        };
+        reach.chain().joints().iter().map(of).collect()
     }
 
     fn introduce(&self) {

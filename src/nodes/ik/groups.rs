@@ -1,10 +1,11 @@
 //! The robot as the node has it, and its groups of joints: each a chain with a solver for every link that is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, anyhow};
 
+use super::states::Positions;
 use crate::config::arm::{ArmConfig, LimitOverrides};
 use crate::config::ik::GroupConfig;
 use crate::config::manager::ControllerKind;
@@ -70,7 +71,15 @@ pub struct Group {
     /// What the configuration says of it.
     pub config: GroupConfig,
     reaches: Mutex<BTreeMap<String, Arc<Reach>>>,
+    /// Those of the latest requests with joint constraints, the newest last.
+    narrowed: Mutex<VecDeque<(Narrowing, Arc<Reach>)>>,
 }
+
+/// A link, and joints on the way to it with a narrower travel.
+type Narrowing = (String, BTreeMap<String, PositionRange>);
+
+/// As many sets of joint constraints are remembered.
+const MAX_NARROWED: usize = 8;
 
 /// A group's joints and one link that they move.
 #[derive(Debug)]
@@ -92,6 +101,18 @@ impl Reach {
     /// The names of the joints, in the order of the positions.
     pub fn joints(&self) -> impl ExactSizeIterator<Item = &str> {
         self.chain().joints().iter().map(|joint| joint.name.as_str())
+    }
+
+    /// Where each joint of the robot is, with the chain's at `found` and the others at `positions`.
+    pub fn position_of<'a>(
+        &'a self,
+        found: &'a [f64],
+        positions: &'a Positions,
+    ) -> impl Fn(&str) -> Option<f64> + 'a {
+        move |name| {
+            let own = self.joints().position(|joint| joint == name);
+            own.and_then(|index| found.get(index).copied()).or_else(|| positions.get(name))
+        }
     }
 }
 
@@ -115,7 +136,8 @@ impl Group {
         let controller = controllers.iter().find(|of| own.iter().all(|joint| of.joints.contains(joint)));
         let controller = controller.filter(|of| of.takes_trajectories).map(|of| of.name.clone());
         let reaches = Mutex::new(BTreeMap::from([(tip.clone(), Arc::new(reach))]));
-        Ok(Self { name: config.name.clone(), base, tip, joints: own, controller, config, reaches })
+        let (name, narrowed) = (config.name.clone(), Mutex::default());
+        Ok(Self { name, base, tip, joints: own, controller, config, reaches, narrowed })
     }
 
     /// The group's way to a link; the empty name is that of its tip. Made once.
@@ -131,6 +153,38 @@ impl Group {
         // As many as the robot has links at most.
         let new = Arc::new(reach(robot, &self.base, link, &self.joints)?);
         reaches.insert(link.to_owned(), new.clone());
+        Ok(new)
+    }
+}
+
+impl Group {
+    /// The same way, with a narrower travel of some joints.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn narrowed(
+        &self,
+        robot: &Robot,
+        reach: &Arc<Reach>,
+        travel: &BTreeMap<String, PositionRange>,
+    ) -> anyhow::Result<Arc<Reach>> {
+        if travel.is_empty() {
+            return Ok(reach.clone());
+        }
+        let narrowing = (reach.link.clone(), travel.clone());
+        let mut narrowed = self.narrowed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = narrowed.iter().find(|(of, _)| *of == narrowing) {
+            return Ok(known.clone());
+        }
+        let mut robot = robot.clone();
+        for (joint, range) in travel {
+            robot.model = robot.model.with_travel(joint, *range);
+        }
+        let new = Arc::new(self::reach(&robot, &self.base, &reach.link, &self.joints)?);
+        if narrowed.len() == MAX_NARROWED {
+            narrowed.pop_front();
+        }
+        narrowed.push_back((narrowing, new.clone()));
         Ok(new)
     }
 }

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use futures::StreamExt as _;
-use r2r::Node;
 use r2r::geometry_msgs::msg::PoseStamped;
-use r2r::moveit_msgs::srv::GetPositionFK;
+use r2r::moveit_msgs::srv::{GetPositionFK, GetPositionIK};
 use r2r::std_msgs::msg::Header;
+use r2r::{Node, ServiceRequest};
+use tokio::sync::Semaphore;
 
-use super::IkContext;
 use super::failure::{Code, Failure};
 use super::states::Positions;
 use super::tf::{message_of, plain};
+use super::{IkContext, solve};
 use crate::nodes::messages::stamp_now;
 use crate::nodes::parameters::{respond, service};
 
@@ -20,6 +21,13 @@ use crate::nodes::parameters::{respond, service};
 /// # Errors
 /// Where one cannot be offered.
 pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
+    let requests = service::<GetPositionIK::Service>(node, "compute_ik")?;
+    let shared = context.clone();
+    let workers = Arc::new(Semaphore::new(workers()));
+    tokio::task::spawn_local(requests.for_each(move |request| {
+        tokio::task::spawn_local(compute_ik(shared.clone(), workers.clone(), request));
+        futures::future::ready(())
+    }));
     let requests = service::<GetPositionFK::Service>(node, "compute_fk")?;
     let shared = context.clone();
     tokio::task::spawn_local(requests.for_each(move |request| {
@@ -28,6 +36,30 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
         futures::future::ready(())
     }));
     Ok(())
+}
+
+/// A search may take as long as its client likes: it has a thread of its own, and no more run at once than there are
+/// processors.
+async fn compute_ik(
+    context: Arc<IkContext>,
+    workers: Arc<Semaphore>,
+    mut request: ServiceRequest<GetPositionIK::Service>,
+) {
+    let Ok(_place) = workers.acquire().await else { return };
+    let asked = std::mem::take(&mut request.message.ik_request);
+    let response = tokio::task::spawn_blocking(move || solve::answer(&context, &asked)).await;
+    let response = response.unwrap_or_else(|_panicked| GetPositionIK::Response {
+        error_code: Code::Failure.answer("the search ended unexpectedly"),
+        ..GetPositionIK::Response::default()
+    });
+    if response.error_code.val != Code::Success.number() {
+        tracing::debug!("compute_ik: {}", response.error_code.message);
+    }
+    respond(request, response);
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
 fn compute_fk(context: &IkContext, request: &GetPositionFK::Request) -> GetPositionFK::Response {
