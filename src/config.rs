@@ -12,6 +12,7 @@ pub mod from_value;
 pub mod gripper;
 pub mod hardware;
 pub mod ik;
+pub mod live;
 pub mod manager;
 pub mod parameters;
 pub mod settings;

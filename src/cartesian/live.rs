@@ -19,6 +19,7 @@ mod motion;
 mod options;
 mod slowing;
 mod status;
+mod window;
 mod wishes;
 
 use thiserror::Error;
@@ -26,6 +27,7 @@ use thiserror::Error;
 pub use command::{Command, CommandType, Jog, Refused, Twist, TwistFrame};
 pub use options::{Options, Scale, Singularity};
 pub use status::Status;
+pub use window::Window;
 
 use self::inverse::Measure;
 use self::motion::{Arm, Coordinates, Motion, Space, Wanted};

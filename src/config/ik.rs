@@ -3,6 +3,7 @@
 //! A group that is not described completely is completed from the robot model, by whoever has one.
 
 use super::declaration::Declaration;
+use super::live::LiveConfig;
 use super::parameters::Value;
 
 /// The configuration of `ik_node`.
@@ -24,6 +25,8 @@ pub struct IkConfig {
     pub axis: [f64; 3],
     /// The groups that are described; empty for those of the controllers.
     pub groups: Vec<GroupConfig>,
+    /// Live control.
+    pub live: LiveConfig,
 }
 
 /// What of a pose counts.
@@ -118,6 +121,7 @@ impl IkConfig {
             aim: aim.unwrap_or(AimChoice::ByJoints),
             axis: direction(d, "ik.axis", axis).unwrap_or([0.0, 0.0, 1.0]),
             groups: group_names(d).into_iter().map(|name| GroupConfig::declare(d, name)).collect(),
+            live: LiveConfig::declare(d),
         }
     }
 

@@ -3,6 +3,7 @@
 //! - [`groups`]: the robot and its groups of joints, each with a solver;
 //! - [`states`], [`tf`]: where joints and frames are;
 //! - [`services`]: `compute_ik` and `compute_fk`; [`solve`] and [`constraints`] are what is behind the first;
+//! - [`live`]: live control, by moveit_servo's names;
 //! - [`failure`]: why something is not done, in MoveIt's codes.
 //!
 //! Every part has [`IkContext`], offers what it has to offer on the node before that is spun, and then lives on tasks
@@ -11,6 +12,7 @@
 pub mod constraints;
 pub mod failure;
 pub mod groups;
+pub mod live;
 pub mod services;
 pub mod solve;
 pub mod states;
@@ -63,7 +65,8 @@ pub fn offer(
     let context = Arc::new(IkContext { robot, groups, config, measured, transforms });
     context.introduce();
     services::offer(node, &context)?;
-    // The seam: motions::offer(node, &context)? and live::offer(node, &context)? go here.
+    live::offer(node, &context)?;
+    // The seam: motions::offer(node, &context)? goes here.
     Ok(context)
 }
 

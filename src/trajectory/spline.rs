@@ -240,7 +240,8 @@ impl Spline {
         let Segment { start, end, degree, .. } = self.segments[index];
         let is_on = |column: usize| {
             let piece = &self.pieces[index * self.columns() + column];
-            let (planned, is) = (self.turned(column, piece.sample(time - start, end - start)), state_of(column));
+            let (planned, is) =
+                (self.turned(column, piece.sample(time - start, end - start)), state_of(column));
             (planned.position - is.position).abs() <= SAME_POSITION
                 && (planned.velocity - is.velocity).abs() <= SAME_VELOCITY
                 && (planned.acceleration - is.acceleration).abs() <= SAME_ACCELERATION
