@@ -115,8 +115,17 @@ pub enum TimingError {
 const LONGEST: f64 = 1e5;
 /// How often the motion is improved at most.
 const MOST_ROUNDS: usize = 24;
-/// Less gained than this part is nothing.
-const LEAST_GAIN: f64 = 2e-3;
+/// Parts of the duration: where less is gained, smaller changes are tried.
+const LITTLE: f64 = 5e-3;
+const MUCH: f64 = 2e-2;
+/// How much a change of pace bends at most from knot to knot, and how it becomes less.
+const MOST_BEND: f64 = 0.2;
+const LESS_BEND: f64 = 0.3;
+const LEAST_BEND: f64 = 0.01;
+/// A motion that has to be slowed down by more than this is asked for with less jerk.
+const EXCESS: f64 = 1.002;
+const MOST_CAUTION: f64 = 1.3;
+const LEAST_JERK: f64 = 0.5;
 /// Of a speed that can just be held everywhere, so much is asked for.
 const HELD: f64 = 0.995;
 /// A joint without an acceleration limit comes to its greatest speed in this time (s), one without a jerk limit to its
@@ -155,23 +164,29 @@ pub(super) fn time(section: &JointSection, limits: &TimingLimits) -> Result<Law,
         demands.limit_tip_speed(speed.min(held));
     }
     let mut law = first_law(section, &demands)?;
-    let mut slow = law.duration();
+    let (mut most_bend, mut jerk) = (MOST_BEND, 1.0);
     for _ in 0..MOST_ROUNDS {
-        let knots = rates_at_knots(section, &law);
-        let Some(pace) = rows::fastest_pace(&knots, law.knot_step(), &demands) else { break };
+        let nodes = rates_at_nodes(section, &law);
+        let asked = demands.with_jerk(jerk);
+        let Some(pace) = rows::fastest_pace(&nodes, law.knot_step(), &asked, most_bend) else { break };
         let next = law.at_pace(&pace);
-        let duration = next.duration();
-        if !(duration.is_finite() && 0.0 < duration) {
+        let excess = excess(section, &next, &demands);
+        let next = next.slowed(excess);
+        let gain = 1.0 - next.duration() / law.duration();
+        if 0.0 < gain && 0.0 < next.duration() {
+            law = next;
+        }
+        // What lies between the nodes is beyond a limit: rather less jerk than less speed.
+        if EXCESS < excess && gain < MUCH && LEAST_JERK < jerk {
+            jerk = (jerk / excess.powi(3).min(MOST_CAUTION)).max(LEAST_JERK);
+        } else if gain < LITTLE || gain.is_nan() {
+            most_bend *= LESS_BEND;
+        }
+        if most_bend < LEAST_BEND {
             break;
         }
-        law = next;
-        if slow * (1.0 - LEAST_GAIN) < duration {
-            break;
-        }
-        slow = duration;
     }
-    let factor = excess(section, &law, &demands);
-    Ok(law.slowed(factor.max(1.0)))
+    Ok(law)
 }
 
 /// A motion that is slow enough: its speed rises and falls smoothly and is even between.
@@ -190,9 +205,9 @@ fn excess(section: &JointSection, law: &Law, demands: &Demands) -> f64 {
     law.places(2).map(|place| Rates::of(section, &place, &mut curves).excess(demands)).fold(0.0, f64::max)
 }
 
-fn rates_at_knots(section: &JointSection, law: &Law) -> Vec<Rates> {
+fn rates_at_nodes(section: &JointSection, law: &Law) -> Vec<Rates> {
     let mut curves = room(section);
-    law.knots().map(|place| Rates::of(section, &place, &mut curves)).collect()
+    law.smooth_places().map(|place| Rates::of(section, &place, &mut curves)).collect()
 }
 
 fn room(section: &JointSection) -> Vec<Derivatives> {

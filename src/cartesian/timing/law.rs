@@ -21,11 +21,11 @@ pub(super) struct Pace {
 }
 
 /// Time between knots (s), and how many there are at least and at most.
-const KNOT_STEP: f64 = 0.012;
+const KNOT_STEP: f64 = 0.006;
 const FEWEST_KNOTS: usize = 48;
-const MOST_KNOTS: usize = 5_000;
+const MOST_KNOTS: usize = 8_000;
 /// Nodes from knot to knot.
-const NODES_PER_KNOT: usize = 3;
+pub(super) const NODES_PER_KNOT: usize = 2;
 /// Places and weights of Gauss and Legendre's rule with four points.
 const GAUSS: [(f64, f64); 4] = [
     (0.069_431_844_202_973_71, 0.173_927_422_568_726_93),
@@ -68,10 +68,10 @@ impl Law {
         self.step * NODES_PER_KNOT as f64
     }
 
-    /// The places at the knots of a pace; their last derivative is the mean of before and after.
-    pub(super) fn knots(&self) -> impl Iterator<Item = Derivatives> {
+    /// The places at the nodes; their last derivative is the mean of before and after.
+    pub(super) fn smooth_places(&self) -> impl Iterator<Item = Derivatives> {
         let last = self.nodes.len() - 1;
-        (0..=last).step_by(NODES_PER_KNOT).map(move |index| {
+        (0..=last).map(move |index| {
             let mut place = self.at(index, 0.0);
             if 0 < index && index < last {
                 place[3] = 0.5 * (place[3] + self.at(index - 1, 1.0)[3]);
@@ -194,15 +194,22 @@ const LEAST_PACE: f64 = 1e-6;
 impl Pace {
     /// Value and slope after a part of an interval between knots that is `step` long.
     fn at(&self, interval: usize, part: f64, step: f64) -> [f64; 2] {
-        let [c0, c1, c2, c3] = [0, 1, 2, 3].map(|offset| self.coefficients[interval + offset]);
-        let (x, y) = (part, 1.0 - part);
-        let value = y * y * y * c0
-            + (3.0 * x * x * x - 6.0 * x * x + 4.0) * c1
-            + (3.0 * y * y * y - 6.0 * y * y + 4.0) * c2
-            + x * x * x * c3;
-        let slope = -y * y * c0 + (3.0 * x * x - 4.0 * x) * c1 + (4.0 * y - 3.0 * y * y) * c2 + x * x * c3;
-        [value / 6.0, slope / (2.0 * step)]
+        let coefficients = [0, 1, 2, 3].map(|offset| self.coefficients[interval + offset]);
+        let [value, slope, _] = spline(&coefficients, part, step);
+        [value, slope]
     }
+}
+
+/// Value, slope and bend of a cubic spline after a part of an interval that is `step` long.
+pub(super) fn spline([c0, c1, c2, c3]: &[f64; 4], part: f64, step: f64) -> [f64; 3] {
+    let (x, y) = (part, 1.0 - part);
+    let value = y * y * y * c0
+        + (3.0 * x * x * x - 6.0 * x * x + 4.0) * c1
+        + (3.0 * y * y * y - 6.0 * y * y + 4.0) * c2
+        + x * x * x * c3;
+    let slope = -y * y * c0 + (3.0 * x * x - 4.0 * x) * c1 + (4.0 * y - 3.0 * y * y) * c2 + x * x * c3;
+    let bend = y * c0 + (3.0 * x - 2.0) * c1 + (3.0 * y - 2.0) * c2 + x * c3;
+    [value / 6.0, slope / (2.0 * step), bend / (step * step)]
 }
 
 fn node_count(duration: f64) -> usize {
@@ -239,7 +246,7 @@ mod tests {
     #[test]
     fn an_even_pace_scales_time() {
         let law = Law::trapezoid(0.2, 0.1, 0.5);
-        let pace = Pace { coefficients: vec![4.0; law.knots().count() + 2] };
+        let pace = Pace { coefficients: vec![4.0; law.nodes.len() / NODES_PER_KNOT + 3] };
         let faster = law.at_pace(&pace);
         assert!((faster.duration() - 0.5 * law.duration()).abs() < 1e-9);
         let (_, [place, speed, ..]) = faster.nodes().nth(faster.nodes.len() / 2).unwrap();
@@ -250,7 +257,7 @@ mod tests {
     fn places_and_derivatives_agree_at_an_uneven_pace() {
         let law = Law::trapezoid(0.2, 0.1, 0.5);
         let wavy = |index: usize| 1.5 + (0.3 * index as f64).sin();
-        let pace = Pace { coefficients: (0..law.knots().count() + 2).map(wavy).collect() };
+        let pace = Pace { coefficients: (0..law.nodes.len() / NODES_PER_KNOT + 3).map(wavy).collect() };
         let law = law.at_pace(&pace);
         let nodes: Vec<_> = law.nodes().collect();
         for three in nodes.windows(3).skip(2) {

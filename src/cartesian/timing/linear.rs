@@ -1,14 +1,14 @@
-//! A linear program whose rows reach over three neighbouring unknowns, by an interior-point method.
+//! A linear program whose rows reach over four neighbouring unknowns, by an interior-point method.
 //!
 //! Mehrotra's predictor and corrector ("On the implementation of a primal-dual interior point method", 1992); the
-//! normal equations have two diagonals beside the main one, so a step takes time in proportion to the rows. Knows
+//! normal equations have three diagonals beside the main one, so a step takes time in proportion to the rows. Knows
 //! nothing of what the numbers are.
 
-/// `weights · x[first..first + 3] ≤ bound`; of a row at the end, weights beyond the last unknown are 0.
+/// `weights · x[first..first + 4] ≤ bound`; of a row at the end, weights beyond the last unknown are 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) first: usize,
-    pub(super) weights: [f64; 3],
+    pub(super) weights: [f64; WIDTH],
     pub(super) bound: f64,
 }
 
@@ -19,6 +19,8 @@ pub(super) struct Program {
     pub(super) gains: Vec<f64>,
 }
 
+/// How many unknowns a row reaches over.
+pub(super) const WIDTH: usize = 4;
 const MOST_STEPS: usize = 60;
 /// Relative precision.
 const PRECISION: f64 = 1e-6;
@@ -27,8 +29,8 @@ const DAMPING: f64 = 0.99;
 /// The least slack at the start.
 const LEAST_SLACK: f64 = 1e-3;
 
-/// A symmetric matrix with two diagonals beside the main one; row by row, the main one first.
-type Banded = Vec<[f64; 3]>;
+/// A symmetric matrix with three diagonals beside the main one; row by row, the main one first.
+type Banded = Vec<[f64; WIDTH]>;
 
 struct State {
     x: Vec<f64>,
@@ -48,7 +50,6 @@ impl Program {
                 break;
             }
         }
-        if cfg!(test) { let ones=vec![1.0;self.gains.len()]; let w = self.rows.iter().map(|r| r.value(&ones) - r.bound).fold(f64::MIN, f64::max); println!("LP base worst {w} gain {} gap {}", dot(&self.gains,&state.x)/self.gains.len() as f64, dot(&state.slack,&state.price)); }
         let is_within = |row: &Row| row.value(&state.x) <= row.bound + 1e-4;
         let is_answer = state.x.iter().all(|value| value.is_finite()) && self.rows.iter().all(is_within);
         is_answer.then_some(state.x)
@@ -103,18 +104,14 @@ impl Program {
 
     /// The normal equations, factored.
     fn factor(&self, state: &State) -> Option<Banded> {
-        let mut matrix: Banded = vec![[1e-12, 0.0, 0.0]; self.gains.len()];
+        let mut matrix: Banded = vec![[1e-12, 0.0, 0.0, 0.0]; self.gains.len()];
         for ((row, slack), price) in self.rows.iter().zip(&state.slack).zip(&state.price) {
             let weight = price / slack;
-            let [a, b, c] = row.weights;
-            let first = row.first;
-            matrix[first][0] += weight * a * a;
-            if let [second, third, ..] = &mut matrix[first + 1..] {
-                second[0] += weight * b * b;
-                second[1] += weight * a * b;
-                third[0] += weight * c * c;
-                third[1] += weight * b * c;
-                third[2] += weight * a * c;
+            let reached = row.weights.len().min(matrix.len() - row.first);
+            for (offset, by) in row.weights[..reached].iter().enumerate() {
+                for (diagonal, other) in row.weights[..=offset].iter().rev().enumerate() {
+                    matrix[row.first + offset][diagonal] += weight * by * other;
+                }
             }
         }
         factored(matrix)
@@ -175,42 +172,31 @@ fn add(values: &mut [f64], step: &[f64], times: f64) {
 /// Cholesky's factor; `None` where the matrix has none.
 fn factored(mut matrix: Banded) -> Option<Banded> {
     for index in 0..matrix.len() {
-        let before = if 1 < index { matrix[index - 2] } else { [1.0, 0.0, 0.0] };
-        let last = if 0 < index { matrix[index - 1] } else { [1.0, 0.0, 0.0] };
-        let [main, first, second] = matrix[index];
-        let second = second / before[0];
-        let first = (first - second * last[1]) / last[0];
-        let main = main - first * first - second * second;
+        for diagonal in (0..=index.min(WIDTH - 1)).rev() {
+            let column = index - diagonal;
+            let common = (1..WIDTH - diagonal).take_while(|back| *back <= column);
+            let known: f64 = common.map(|back| matrix[index][diagonal + back] * matrix[column][back]).sum();
+            let left = matrix[index][diagonal] - known;
+            matrix[index][diagonal] = if diagonal == 0 { left.sqrt() } else { left / matrix[column][0] };
+        }
+        let main = matrix[index][0];
         let is_definite = 0.0 < main && main.is_finite();
         if !is_definite {
             return None;
         }
-        matrix[index] = [main.sqrt(), first, second];
     }
     Some(matrix)
 }
 
 fn solve(factor: &Banded, x: &mut [f64]) {
     for index in 0..x.len() {
-        let [main, first, second] = factor[index];
-        let mut value = x[index];
-        if 0 < index {
-            value -= first * x[index - 1];
-        }
-        if 1 < index {
-            value -= second * x[index - 2];
-        }
-        x[index] = value / main;
+        let known: f64 = (1..=index.min(WIDTH - 1)).map(|back| factor[index][back] * x[index - back]).sum();
+        x[index] = (x[index] - known) / factor[index][0];
     }
     for index in (0..x.len()).rev() {
-        let mut value = x[index];
-        if let Some(next) = factor.get(index + 1) {
-            value -= next[1] * x[index + 1];
-        }
-        if let Some(next) = factor.get(index + 2) {
-            value -= next[2] * x[index + 2];
-        }
-        x[index] = value / factor[index][0];
+        let after = (1..WIDTH).take_while(|ahead| index + ahead < x.len());
+        let known: f64 = after.map(|ahead| factor[index + ahead][ahead] * x[index + ahead]).sum();
+        x[index] = (x[index] - known) / factor[index][0];
     }
 }
 
@@ -220,7 +206,7 @@ mod tests {
 
     #[test]
     fn the_best_corner_is_found() {
-        let row = |first, weights, bound| Row { first, weights, bound };
+        let row = |first, [a, b, c]: [f64; 3], bound| Row { first, weights: [a, b, c, 0.0], bound };
         let mut rows = vec![
             row(0, [1.0, 2.0, 0.0], 4.0),
             row(0, [3.0, 1.0, 0.0], 6.0),
@@ -238,8 +224,8 @@ mod tests {
     #[test]
     fn a_program_without_an_answer_has_none() {
         let rows = vec![
-            Row { first: 0, weights: [1.0, 0.0, 0.0], bound: 0.0 },
-            Row { first: 0, weights: [-1.0, 0.0, 0.0], bound: -1.0 },
+            Row { first: 0, weights: [1.0, 0.0, 0.0, 0.0], bound: 0.0 },
+            Row { first: 0, weights: [-1.0, 0.0, 0.0, 0.0], bound: -1.0 },
         ];
         assert!(Program { rows, gains: vec![1.0, 1.0, 1.0] }.solve().is_none());
     }

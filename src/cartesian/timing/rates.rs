@@ -52,6 +52,12 @@ impl Demands {
         }
     }
 
+    /// The same with this part of every jerk.
+    pub(super) fn with_jerk(&self, part: f64) -> Self {
+        let less = |limit: &Limit| Limit { jerk: limit.jerk * part, ..*limit };
+        Self { joints: self.joints.iter().map(less).collect(), vectors: self.vectors.each_ref().map(less) }
+    }
+
     /// The tip is not to be faster than this (m/s).
     pub(super) fn limit_tip_speed(&mut self, speed: f64) {
         self.vectors[0].velocity = self.vectors[0].velocity.min(speed);

@@ -4,7 +4,7 @@
 
 use nalgebra::Vector3;
 
-use super::law::Pace;
+use super::law::{NODES_PER_KNOT, Pace, spline};
 use super::linear::{Program, Row};
 use super::rates::{Demands, Limit, Rates};
 
@@ -22,18 +22,25 @@ struct Terms {
     bend: f64,
 }
 
-/// The pace at which a motion with these rates at its knots, `step` seconds apart, is fastest; `None` where the
-/// program has no answer.
-pub(super) fn fastest_pace(knots: &[Rates], step: f64, demands: &Demands) -> Option<Pace> {
-    let mut rows = Rows { step, knot: 0, rows: Vec::with_capacity(knots.len() * (4 * demands.joints.len() + 8)) };
-    for (knot, rates) in knots.iter().enumerate() {
-        rows.knot = knot;
-        rows.limit_knot(rates, demands);
+/// The pace at which a motion with these rates at its nodes, `knot_step` seconds from knot to knot, is fastest; `None`
+/// where the program has no answer. Its slope must not change by more than `most_bend` from knot to knot, because
+/// little is known of what lies between.
+pub(super) fn fastest_pace(nodes: &[Rates], knot_step: f64, demands: &Demands, most_bend: f64) -> Option<Pace> {
+    let knots = nodes.len() / NODES_PER_KNOT + 1;
+    let unknowns = knots + 2;
+    let mut rows = Vec::with_capacity(nodes.len() * (4 * demands.joints.len() + 8));
+    for (node, rates) in nodes.iter().enumerate() {
+        Rows { rows: &mut rows, shares: Shares::at(node, knots, knot_step) }.limit_node(rates, demands);
     }
-    let unknowns = knots.len() + 2;
-    for unknown in 0..unknowns {
-        rows.rows.push(Row { first: unknown, weights: [1.0 / MOST, 0.0, 0.0], bound: 1.0 });
-        rows.rows.push(Row { first: unknown, weights: [-1.0, 0.0, 0.0], bound: -LEAST });
+    let row = |first, weights, bound| Row { first, weights, bound };
+    for first in 0..unknowns {
+        rows.push(row(first, [1.0 / MOST, 0.0, 0.0, 0.0], 1.0));
+        rows.push(row(first, [-1.0, 0.0, 0.0, 0.0], -LEAST));
+    }
+    for first in 0..unknowns - 2 {
+        for sign in [1.0 / most_bend, -1.0 / most_bend] {
+            rows.push(row(first, [sign, -2.0 * sign, sign, 0.0], 1.0));
+        }
     }
     // What each coefficient adds to the integral of the spline.
     let mut gains = vec![1.0; unknowns];
@@ -41,18 +48,39 @@ pub(super) fn fastest_pace(knots: &[Rates], step: f64, demands: &Demands) -> Opt
         gains[from_end] = gain;
         gains[unknowns - 1 - from_end] = gain;
     }
-    let coefficients = Program { rows: rows.rows, gains }.solve()?;
+    let coefficients = Program { rows, gains }.solve()?;
     Some(Pace { coefficients })
 }
 
-struct Rows {
-    step: f64,
-    knot: usize,
-    rows: Vec<Row>,
+/// What each of four coefficients has in `b`, `a` and `a′` at a node.
+#[derive(Clone, Copy, Debug)]
+struct Shares {
+    first: usize,
+    of: [Terms; 4],
 }
 
-impl Rows {
-    fn limit_knot(&mut self, rates: &Rates, demands: &Demands) {
+impl Shares {
+    fn at(node: usize, knots: usize, knot_step: f64) -> Self {
+        let first = (node / NODES_PER_KNOT).min(knots - 2);
+        let part = (node - first * NODES_PER_KNOT) as f64 / NODES_PER_KNOT as f64;
+        let of = [0, 1, 2, 3].map(|which| {
+            let mut coefficients = [0.0; 4];
+            coefficients[which] = 1.0;
+            let [value, slope, bend] = spline(&coefficients, part, knot_step);
+            Terms { value, slope: 0.5 * slope, bend: 0.5 * bend }
+        });
+        Self { first, of }
+    }
+}
+
+/// The rows so far, and the node that is limited.
+struct Rows<'a> {
+    rows: &'a mut Vec<Row>,
+    shares: Shares,
+}
+
+impl Rows<'_> {
+    fn limit_node(&mut self, rates: &Rates, demands: &Demands) {
         let mut fastest = f64::INFINITY;
         for ([velocity, ..], limit) in rates.joints.iter().zip(&demands.joints) {
             fastest = fastest.min((limit.velocity / velocity).powi(2));
@@ -108,7 +136,7 @@ impl Rows {
 
     /// Both parts within an octagon in the circle, with corners on the axes.
     fn within_octagon(&mut self, along: Terms, across: Terms, limit: f64) {
-        if across.most(self.step) < NEGLIGIBLE * limit {
+        if self.is_negligible(across, limit) {
             self.push_both(along, limit);
             return;
         }
@@ -122,7 +150,7 @@ impl Rows {
     /// The parts within an octahedron in the sphere.
     fn within_octahedron(&mut self, parts: [Terms; 3], limit: f64) {
         let [along, bend, out] = parts;
-        let is_straight = bend.most(self.step) + out.most(self.step) < NEGLIGIBLE * limit;
+        let is_straight = self.is_negligible(bend, limit) && self.is_negligible(out, limit);
         let signs: &[f64] = if is_straight { &[0.0] } else { &[-1.0, 1.0] };
         for sign in [-1.0, 1.0] {
             for &of_bend in signs {
@@ -145,14 +173,14 @@ impl Rows {
     }
 
     fn push(&mut self, terms: Terms, bound: f64) {
-        let by_slope = terms.slope / (4.0 * self.step);
-        let by_bend = terms.bend / (2.0 * self.step * self.step);
-        let weights = [
-            terms.value / 6.0 - by_slope + by_bend,
-            terms.value * 4.0 / 6.0 - 2.0 * by_bend,
-            terms.value / 6.0 + by_slope + by_bend,
-        ];
-        self.rows.push(Row { first: self.knot, weights: weights.map(|weight| weight / bound), bound: 1.0 });
+        let weights = self.shares.of.map(|share| share.dot(terms) / bound);
+        self.rows.push(Row { first: self.shares.first, weights, bound: 1.0 });
+    }
+
+    /// Whether it can never come to much of a limit.
+    fn is_negligible(&self, terms: Terms, limit: f64) -> bool {
+        let most: f64 = self.shares.of.iter().map(|share| share.dot(terms).abs()).sum();
+        MOST * most < NEGLIGIBLE * limit
     }
 }
 
@@ -165,9 +193,8 @@ impl Terms {
         Self { value: self.value + other.value, slope: self.slope + other.slope, bend: self.bend + other.bend }
     }
 
-    /// A bound of what it can come to.
-    fn most(&self, step: f64) -> f64 {
-        MOST * (self.value.abs() + self.slope.abs() / step + 2.0 * self.bend.abs() / (step * step))
+    fn dot(self, other: Self) -> f64 {
+        self.value * other.value + self.slope * other.slope + self.bend * other.bend
     }
 }
 
