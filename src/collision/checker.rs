@@ -335,10 +335,9 @@ impl Scheme {
             if index == first || within.max(0.0) < bound {
                 continue;
             }
-            if let Some(found) = scene.nearest(pair, within, &mut work.simplex) {
-                if found.distance < within {
-                    best = Some((pair, found));
-                }
+            let found = scene.nearest(pair, within, &mut work.simplex);
+            if let Some(found) = found.filter(|found| found.distance < within) {
+                best = Some((pair, found));
             }
         }
         best

@@ -9,10 +9,8 @@ fn pose(chance: &mut fastrand::Rng, reach: f64) -> Pose {
 }
 
 fn solids() -> Vec<Solid> {
-    let corners: Vec<Vector> = (0..30)
-        .map(|i| f64::from(i))
-        .map(|i| Vector::new(i.sin(), (2.1 * i).cos(), (0.7 * i).sin()))
-        .collect();
+    let corners: Vec<Vector> =
+        (0..30).map(f64::from).map(|i| Vector::new(i.sin(), (2.1 * i).cos(), (0.7 * i).sin())).collect();
     vec![
         Solid::sphere(0.3),
         Solid::capsule(0.2, 1.0),
