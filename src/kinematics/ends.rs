@@ -32,8 +32,53 @@ pub fn tip<'a>(model: &'a RobotModel, joints: &[String]) -> Option<&'a str> {
     Some(tool_on(model, &last.name).unwrap_or(&last.name))
 }
 
+/// The joints that make the robot's arm, those nearer to the root first: all between the root and a frame with a tool's
+/// name, or else the longest row of joints, as far as it does not branch.
+pub fn arm(model: &RobotModel) -> Vec<String> {
+    let moves = |frame: &&Frame| way_up(model, frame).any(is_leader);
+    let tools = model.frames().iter().filter(moves).filter_map(|frame| Some((tool_rank(frame)?, frame)));
+    let tool = tools.min_by_key(|(rank, _)| *rank).map(|(_, frame)| frame);
+    let Some(end) = tool.or_else(|| longest(model)) else { return Vec::new() };
+    let on_the_way = way_up(model, end).filter(|joint| is_leader(joint));
+    let mut joints: Vec<String> = on_the_way.map(|joint| joint.name.clone()).collect();
+    joints.reverse();
+    joints
+}
+
+/// How sure it is that the frame is a tool's, by its name: the less the surer.
+fn tool_rank(frame: &Frame) -> Option<usize> {
+    let name = frame.name.to_lowercase();
+    TOOL_NAMES.iter().position(|tool| has_word(&name, tool))
+}
+
+/// The frame that the most joints carry, or the one nearest above it from which there is one way to go on only.
+fn longest(model: &RobotModel) -> Option<&Frame> {
+    let depth = |frame: &Frame| way_up(model, frame).filter(|joint| is_leader(joint)).count();
+    // Of several the first.
+    let mut deepest: Option<(usize, &Frame)> = None;
+    for frame in model.frames() {
+        if deepest.is_none_or(|(most, _)| most < depth(frame)) {
+            deepest = Some((depth(frame), frame));
+        }
+    }
+    let branches = |frame: &Frame| {
+        let moving =
+            model.joints().iter().filter(|joint| joint.kind.is_single() && joint.parent == frame.name);
+        1 < moving.count()
+    };
+    let (_, end) = deepest?;
+    let up = std::iter::successors(Some(end), |at| Some(&model.frames()[at.parent?]));
+    let forks: Vec<&Frame> = up.filter(|at| branches(at)).collect();
+    // Fingers fork at the hand; what forks at the root is a robot with several arms.
+    Some(forks.into_iter().find(|fork| 0 < depth(fork)).unwrap_or(end))
+}
+
+fn is_leader(joint: &Joint) -> bool {
+    joint.kind.is_single() && joint.mimic.is_none()
+}
+
 fn is_of(joint: &Joint, joints: &[String]) -> bool {
-    joint.kind.is_single() && joint.mimic.is_none() && joints.contains(&joint.name)
+    is_leader(joint) && joints.contains(&joint.name)
 }
 
 /// The joints between a frame and the root.
@@ -45,8 +90,7 @@ fn way_up<'a>(model: &'a RobotModel, frame: &'a Frame) -> impl Iterator<Item = &
 /// The frame with a tool's name among those that are fixed to `link`.
 fn tool_on<'a>(model: &'a RobotModel, link: &str) -> Option<&'a str> {
     let rank = |frame: &'a Frame| {
-        let name = frame.name.to_lowercase();
-        let rank = TOOL_NAMES.iter().position(|tool| has_word(&name, tool))?;
+        let rank = tool_rank(frame)?;
         is_fixed_to(model, frame, link).then_some((rank, &*frame.name))
     };
     model.frames().iter().filter_map(rank).min_by_key(|(rank, _)| *rank).map(|(_, name)| name)
@@ -117,6 +161,29 @@ mod tests {
     #[test]
     fn without_a_joint_of_the_robot_there_are_no_ends() {
         assert_eq!((base(&so101(), &names(&["elbow"])), tip(&so101(), &[])), (None, None));
+    }
+
+    #[test]
+    fn an_arm_is_what_leads_to_its_tool_or_as_far_as_nothing_forks() {
+        let expected = ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll"];
+        assert_eq!(arm(&so101()), names(&expected));
+        let joint = |name: &str, parent: &str, child: &str| {
+            format!(
+                r#"<joint name="{name}" type="revolute"><parent link="{parent}"/><child link="{child}"/><axis xyz="0 0 1"/>
+                <limit lower="-1" upper="1" effort="1" velocity="1"/></joint>"#
+            )
+        };
+        let links =
+            ["base", "a", "b", "hand", "left", "right"].map(|link| format!(r#"<link name="{link}"/>"#));
+        let joints = [
+            joint("j1", "base", "a"),
+            joint("j2", "a", "b"),
+            joint("j3", "b", "hand"),
+            joint("left", "hand", "left"),
+            joint("right", "hand", "right"),
+        ];
+        let urdf = format!("<robot name=\"arm\">{}{}</robot>", links.concat(), joints.concat());
+        assert_eq!(arm(&RobotModel::from_urdf(&urdf).unwrap()), names(&["j1", "j2", "j3"]));
     }
 
     #[test]

@@ -262,9 +262,12 @@ pub fn groups(
     config: &Config,
     controllers: &[ControllerJoints],
 ) -> anyhow::Result<Vec<Group>> {
-    let all = || match config.arm.joints.as_slice() {
-        [] => moving_joints(&robot.model),
-        joints => joints.to_vec(),
+    // A controller that names no joints has the arm's; a gripper among them is no part of its way to the tool.
+    let all = || {
+        let arm = ends::arm(&robot.model);
+        let own: Vec<String> =
+            arm.iter().filter(|joint| config.arm.joints.contains(joint)).cloned().collect();
+        if own.is_empty() { arm } else { own }
     };
     let mut drafts: Vec<Draft> = Vec::new();
     for controller in controllers {
@@ -297,10 +300,4 @@ pub fn groups(
         }
     }
     Ok(groups)
-}
-
-/// The joints that move by themselves.
-fn moving_joints(model: &RobotModel) -> Vec<String> {
-    let moving = model.joints().iter().filter(|joint| joint.kind.is_single() && joint.mimic.is_none());
-    moving.map(|joint| joint.name.clone()).collect()
 }
