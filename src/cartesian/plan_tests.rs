@@ -235,13 +235,14 @@ fn limits_of_the_tool_are_kept() {
     let step = plan.duration() / 3000.0;
     let mut rates: Vec<Vector3<f64>> =
         arm.motion(&plan).iter().map(|at| arm.tip(at).translation.vector).collect();
+    let mut busiest: f64 = 0.0;
     for (limit, slack) in [(0.2, 1.001), (1.0, 1.01), (20.0, 1.05)] {
         rates = rates.windows(2).map(|pair| (pair[1] - pair[0]) / step).collect();
         let most = rates.iter().map(Vector3::norm).fold(0.0, f64::max);
-        println!("{most} of {limit}");
         assert!(most <= limit * slack, "{most} is more than {limit}");
-        assert!(0.7 * limit < most, "{most} is far below {limit}");
+        busiest = busiest.max(most / limit);
     }
+    assert!(0.9 < busiest, "nothing limits the motion: {busiest}");
 }
 
 #[test]
@@ -343,12 +344,9 @@ fn something_in_the_way_ends_the_path_and_is_named() {
     let words = plan.stop.as_ref().unwrap().to_string();
     assert!(words.contains("gripper_link and wall") && words.contains("0.0100 m"), "{words}");
     arm.check(&plan);
-    options.walk.obstruction = &|_| Some(Obstruction {
-        first: "a".to_owned(),
-        second: "b".to_owned(),
-        clearance: -0.001,
-        required: 0.0,
-    });
+    options.walk.obstruction = &|_| {
+        Some(Obstruction { first: "a".to_owned(), second: "b".to_owned(), clearance: -0.001, required: 0.0 })
+    };
     let plan = arm.plan(&SO101_START, &[Via::line(moved(&from, 0.0, -0.2, 0.0))], &options);
     assert_eq!((plan.fraction, plan.waypoints.len()), (0.0, 1));
     assert_eq!(plan.stop.unwrap().to_string(), "a and b touch");
@@ -438,10 +436,12 @@ fn jumps_end_the_path_where_thresholds_say_so() {
 
 #[test]
 fn a_tool_that_points_elsewhere_is_out_of_reach_of_five_joints() {
-    let arm = Arm { aim: Aim::POSE, ..so101() };
+    let arm = so101();
     let from = arm.tip(&SO101_START);
     let mut to = moved(&from, 0.0, -0.05, 0.0);
-    to.rotation = UnitQuaternion::from_axis_angle(&Unit::new_normalize(Vector3::z()), 1.0) * to.rotation;
+    // Sideways, which no joint can do.
+    let outwards = Vector3::new(0.43_f64.cos(), 0.43_f64.sin(), 0.0);
+    to.rotation = UnitQuaternion::from_axis_angle(&Unit::new_normalize(outwards), 0.8) * to.rotation;
     let plan = arm.plan(&SO101_START, &[Via::line(to)], &arm.options());
     assert!(plan.fraction < 0.1);
     assert!(plan.stop.is_some());
@@ -454,13 +454,18 @@ fn along_an_arc_that_one_joint_goes_the_motion_is_as_fast_as_that_joints_fastest
     let waist = Point3::new(0.0, 0.0, from.translation.z);
     for angle in [0.01, 0.3, 2.0] {
         let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), angle);
-        let via = Via { base_from_tip: turn * from, way: Way::Arc(Through::Centre(waist)), blend_radius: 0.0 };
+        let via =
+            Via { base_from_tip: turn * from, way: Way::Arc(Through::Centre(waist)), blend_radius: 0.0 };
         let plan = arm.plan(&WX250S_START, &[via], &arm.options());
         assert_eq!((plan.fraction, &plan.stop), (1.0, &None));
         arm.check(&plan);
         let (begin, end) = (JointState::at_rest(0.0), JointState::at_rest(angle));
         let best = Leg::plan(begin, end, &arm.limits[0], 0.0).unwrap().duration();
         println!("{angle} rad: {} s, at best {best} s", plan.duration());
-        assert!(best * 0.999 <= plan.duration() && plan.duration() <= 1.04 * best, "{best} {}", plan.duration());
+        assert!(
+            best * 0.999 <= plan.duration() && plan.duration() <= 1.04 * best,
+            "{best} {}",
+            plan.duration()
+        );
     }
 }

@@ -1,10 +1,10 @@
-//! Curves that are known at evenly spaced places: values and three derivatives anywhere, by a polynomial through the
-//! six nearest.
+//! Curves that are known at evenly spaced places: values and three continuous derivatives anywhere.
 //!
-//! Knows nothing of what the curves are.
+//! About each place there is a polynomial through the seven nearest; between two places theirs go over into each
+//! other. Knows nothing of what the curves are.
 
 /// The samples that a polynomial goes through.
-const WINDOW: usize = 6;
+const WINDOW: usize = 7;
 
 /// Several curves sampled at the same places.
 #[derive(Clone, Debug)]
@@ -50,19 +50,33 @@ impl Sampled {
 
     /// Every curve at `place`, counted from the first sample.
     pub(super) fn at(&self, place: f64, out: &mut [Derivatives]) {
-        let position = place / self.step;
-        let last = (self.values.len() / self.columns).saturating_sub(WINDOW);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "held within the samples")]
-        let first = ((position - 2.0).max(0.0) as usize).min(last);
-        #[expect(clippy::cast_precision_loss, reason = "there are not so many samples")]
-        let x = position - first as f64;
+        let position = (place / self.step).max(0.0);
+        let last = self.samples().saturating_sub(WINDOW);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive, and held below"
+        )]
+        let nearest = position as usize;
+        let [before, after] = [nearest, nearest + 1].map(|about| about.saturating_sub(WINDOW / 2).min(last));
+        let share = step_up((position - nearest as f64).min(1.0));
         for (column, out) in out.iter_mut().enumerate().take(self.columns) {
-            let mut window = [0.0; WINDOW];
-            for (offset, value) in window.iter_mut().enumerate() {
-                *value = self.values[(first + offset) * self.columns + column];
+            let mut by_samples = self.window(before, column, position);
+            if before != after {
+                let next = self.window(after, column, position);
+                by_samples = gone_over(&by_samples, &next, &share);
             }
-            *out = self.scaled(newton(&window, x));
+            *out = self.scaled(by_samples);
         }
+    }
+
+    /// The polynomial through the samples from `first` on, at a position counted in samples.
+    fn window(&self, first: usize, column: usize, position: f64) -> Derivatives {
+        let mut window = [0.0; WINDOW];
+        for (offset, value) in window.iter_mut().enumerate() {
+            *value = self.values[(first + offset) * self.columns + column];
+        }
+        newton(&window, position - first as f64)
     }
 
     fn scaled(&self, by_samples: Derivatives) -> Derivatives {
@@ -70,6 +84,25 @@ impl Sampled {
         let step = self.step;
         [value, first / step, second / (step * step), third / (step * step * step)]
     }
+}
+
+/// From 0 to 1 with three derivatives that are 0 at both ends.
+fn step_up(x: f64) -> Derivatives {
+    let y = 1.0 - x;
+    let (xy, between) = (x * y, y - x);
+    let value = x * x * x * x * (35.0 + x * (-84.0 + x * (70.0 - 20.0 * x)));
+    [value, 140.0 * xy * xy * xy, 420.0 * xy * xy * between, 840.0 * xy * (between * between - xy)]
+}
+
+/// One curve, and by this share the other.
+fn gone_over(from: &Derivatives, to: &Derivatives, share: &Derivatives) -> Derivatives {
+    let more: [f64; 4] = std::array::from_fn(|order| to[order] - from[order]);
+    [
+        from[0] + share[0] * more[0],
+        from[1] + share[0] * more[1] + share[1] * more[0],
+        from[2] + share[0] * more[2] + 2.0 * share[1] * more[1] + share[2] * more[0],
+        from[3] + share[0] * more[3] + 3.0 * (share[1] * more[2] + share[2] * more[1]) + share[3] * more[0],
+    ]
 }
 
 /// The polynomial through values at 0, 1, 2, …, in Newton's form, and its derivatives at `x`.

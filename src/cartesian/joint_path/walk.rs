@@ -14,7 +14,7 @@ const SOUGHT: Tolerance = Tolerance { position: 1e-10, rotation: 1e-10 };
 /// How exactly a place must be met (m, rad).
 const ENOUGH: Tolerance = Tolerance { position: 1e-6, rotation: 1e-5 };
 /// How far the tip between two places may be from where it should be (m, rad).
-const BETWEEN: Tolerance = Tolerance { position: 2e-6, rotation: 2e-5 };
+const BETWEEN: Tolerance = Tolerance { position: 5e-7, rotation: 5e-6 };
 /// How far a joint may be outside its limits at the start (rad or m); it is moved inwards.
 const OUTSIDE: f64 = 1e-6;
 /// How far from the path's begin the tip may start (m).
@@ -35,6 +35,8 @@ const MOST_CUTS: usize = 12;
 const MOST_STEPS_OF_PATH: f64 = 1e5;
 /// How exactly the end of what can be reached is found (m).
 const END_PRECISION: f64 = 2e-5;
+/// A step so small is no sign of a singularity (rad or m).
+const SLACK: f64 = 1e-5;
 /// MoveIt looks for relative jumps from so many steps on.
 const LEAST_STEPS_FOR_RELATIVE: usize = 10;
 
@@ -61,7 +63,8 @@ impl<'a> Walk<'a> {
         let mut here = Positions::from_slice(start);
         for (position, joint) in here.iter_mut().zip(solver.chain().joints()) {
             let (lower, upper) = travel(joint);
-            let is_inside = lower - OUTSIDE <= *position && *position <= upper + OUTSIDE && position.is_finite();
+            let is_inside =
+                lower - OUTSIDE <= *position && *position <= upper + OUTSIDE && position.is_finite();
             if !is_inside {
                 return Err(WalkError::StartOutside { joint: joint.name.clone(), position: *position });
             }
@@ -106,18 +109,21 @@ impl<'a> Walk<'a> {
     }
 
     fn along_section(&self, section: &Section) -> (Option<JointSection>, Option<Stop>) {
+        let precision = precision(section);
         let (mut length, mut stop) = self.frontier(section);
-        let mut cut = END_PRECISION;
+        let mut cut = precision;
         for _ in 0..MOST_CUTS {
-            if length <= END_PRECISION || stop == Some(Stop::TimeUp) {
+            if length <= precision || stop == Some(Stop::TimeUp) {
                 break;
             }
             match self.refined(section, length) {
                 Ok(nodes) => match self.obstruction(&nodes, length).or_else(|| self.jump(&nodes, length)) {
                     // A way that is cut where it jumps is not looked at again: its mean step would be another.
-                    Some((place, Stop::Obstructed(near))) => (length, stop) = (place, Some(Stop::Obstructed(near))),
+                    Some((place, Stop::Obstructed(near))) => {
+                        (length, stop) = (place, Some(Stop::Obstructed(near)))
+                    }
                     Some((place, jump)) => {
-                        let is_some_way = END_PRECISION < place;
+                        let is_some_way = precision < place;
                         let nodes = is_some_way.then(|| self.refined(section, place).ok()).flatten();
                         let joints = nodes.map(|nodes| JointSection::new(self.solver, place, &nodes));
                         return (joints, Some(jump));
@@ -137,6 +143,7 @@ impl<'a> Walk<'a> {
     fn frontier(&self, section: &Section) -> (f64, Option<Stop>) {
         let length = section.length();
         let whole = length / self.intervals(length) as f64;
+        let precision = precision(section);
         let (mut place, mut here) = (0.0, self.here);
         let mut blocked = None;
         let mut count: usize = 0;
@@ -146,7 +153,7 @@ impl<'a> Walk<'a> {
                 return (place, Some(Stop::TimeUp));
             }
             let next = match blocked {
-                Some(blocked) if END_PRECISION < blocked - place => 0.5 * (place + blocked),
+                Some(blocked) if precision < blocked - place => 0.5 * (place + blocked),
                 Some(blocked) => blocked,
                 // No sliver is left over by rounding.
                 None if length - place <= whole * (1.0 + 1e-9) => length,
@@ -157,7 +164,7 @@ impl<'a> Walk<'a> {
                     (place, here) = (next, there);
                     blocked = blocked.filter(|&blocked| place < blocked);
                 }
-                Err(_) if END_PRECISION < next - place => blocked = Some(next),
+                Err(_) if precision < next - place => blocked = Some(next),
                 Err(stop) => return (place, Some(stop)),
             }
         }
@@ -178,7 +185,7 @@ impl<'a> Walk<'a> {
         let moved = (goal.base_from_tip.translation.vector - before.translation.vector).norm();
         let turned = goal.base_from_tip.rotation.angle_to(&before.rotation);
         let most = MOST_PER_METRE * moved + MOST_PER_RADIAN * turned;
-        if most + END_PRECISION < farthest(here, &there).1 {
+        if most + SLACK < farthest(here, &there).1 {
             return Err(self.singularity(here, &there, to - from));
         }
         Ok(there)
@@ -200,17 +207,16 @@ impl<'a> Walk<'a> {
 
     /// How many steps the options ask for: the path's parameter counts what is more, metres or radians.
     fn intervals(&self, length: f64) -> usize {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and checked before")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive, and checked before"
+        )]
         let wanted = (length / step(self.options)).ceil() as usize;
         wanted.max(FEWEST)
     }
 
-    fn walk(
-        &self,
-        section: &Section,
-        length: f64,
-        intervals: usize,
-    ) -> Result<Vec<Positions>, (f64, Stop)> {
+    fn walk(&self, section: &Section, length: f64, intervals: usize) -> Result<Vec<Positions>, (f64, Stop)> {
         let step = length / intervals as f64;
         let place = |index: usize| step * index as f64;
         let mut nodes = Vec::with_capacity(intervals + 1);
@@ -221,9 +227,7 @@ impl<'a> Walk<'a> {
             if index % 16 == 0 && (self.options.is_time_up)() {
                 return Err((reached, Stop::TimeUp));
             }
-            here = self
-                .stride(section, reached, place(index), &here)
-                .map_err(|stop| (reached, stop))?;
+            here = self.stride(section, reached, place(index), &here).map_err(|stop| (reached, stop))?;
             nodes.push(here);
         }
         Ok(nodes)
@@ -237,7 +241,7 @@ impl<'a> Walk<'a> {
         nodes.find_map(|(index, node)| {
             let near = (self.options.obstruction)(node)?;
             let is_last = index + 1 == count;
-            let place = if is_last { length - END_PRECISION } else { step * (index as f64 - 1.0) };
+            let place = if is_last { length - step.min(END_PRECISION) } else { step * (index as f64 - 1.0) };
             Some((place.max(0.0), Stop::Obstructed(near)))
         })
     }
@@ -259,7 +263,8 @@ impl<'a> Walk<'a> {
                 return Ok(here);
             }
             // What rounding leaves is good enough.
-            let is_enough = position_error <= 1e-3 * ENOUGH.position && rotation_error <= 1e-3 * ENOUGH.rotation;
+            let is_enough =
+                position_error <= 1e-3 * ENOUGH.position && rotation_error <= 1e-3 * ENOUGH.rotation;
             if !gain && is_enough {
                 return Ok(here);
             }
@@ -320,7 +325,8 @@ impl<'a> Walk<'a> {
             let Ok(met) = self.step(&self.goal(section, place), &between) else { return true };
             let (is, should) = (self.solver.chain().tip_pose(&between), self.solver.chain().tip_pose(&met));
             let off = (is.translation.vector - should.translation.vector).norm();
-            let is_near = off <= BETWEEN.position && is.rotation.angle_to(&should.rotation) <= BETWEEN.rotation;
+            let is_near =
+                off <= BETWEEN.position && is.rotation.angle_to(&should.rotation) <= BETWEEN.rotation;
             !is_near
         })
     }
@@ -376,6 +382,11 @@ fn check_options(options: &WalkOptions) -> Result<(), WalkError> {
 /// How far apart places may be in the path's parameter (m).
 fn step(options: &WalkOptions) -> f64 {
     options.max_step.min(METRES_PER_RADIAN * options.max_turn)
+}
+
+/// How exactly the end of what can be reached of a section is found (m).
+fn precision(section: &Section) -> f64 {
+    END_PRECISION.min(1e-2 * section.length())
 }
 
 fn travel(joint: &crate::kinematics::Joint) -> (f64, f64) {

@@ -43,7 +43,8 @@ impl Program {
     /// The best unknowns, or `None` where none were found.
     pub(super) fn solve(&self) -> Option<Vec<f64>> {
         let x = vec![1.0; self.gains.len()];
-        let slack: Vec<f64> = self.rows.iter().map(|row| (row.bound - row.value(&x)).max(LEAST_SLACK)).collect();
+        let slack: Vec<f64> =
+            self.rows.iter().map(|row| (row.bound - row.value(&x)).max(LEAST_SLACK)).collect();
         let mut state = State { x, price: slack.iter().map(|slack| 0.1 / slack).collect(), slack };
         for _ in 0..MOST_STEPS {
             if self.improve(&mut state)? {
@@ -69,8 +70,7 @@ impl Program {
         let factor = self.factor(state)?;
         let centre = |_: usize| 0.0;
         let (_, slack_step, price_step) = self.direction(state, &factor, &dual, &primal, centre);
-        let (slack_reach, price_reach) =
-            (reach(&state.slack, &slack_step), reach(&state.price, &price_step));
+        let (slack_reach, price_reach) = (reach(&state.slack, &slack_step), reach(&state.price, &price_step));
         let predicted: f64 = (0..self.rows.len())
             .map(|row| {
                 (state.slack[row] + slack_reach * slack_step[row])

@@ -25,7 +25,12 @@ struct Terms {
 /// The pace at which a motion with these rates at its nodes, `knot_step` seconds from knot to knot, is fastest; `None`
 /// where the program has no answer. Its slope must not change by more than `most_bend` from knot to knot, because
 /// little is known of what lies between.
-pub(super) fn fastest_pace(nodes: &[Rates], knot_step: f64, demands: &Demands, most_bend: f64) -> Option<Pace> {
+pub(super) fn fastest_pace(
+    nodes: &[Rates],
+    knot_step: f64,
+    demands: &Demands,
+    most_bend: f64,
+) -> Option<Pace> {
     let knots = nodes.len() / NODES_PER_KNOT + 1;
     let unknowns = knots + 2;
     let mut rows = Vec::with_capacity(nodes.len() * (4 * demands.joints.len() + 8));
@@ -190,7 +195,11 @@ impl Terms {
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { value: self.value + other.value, slope: self.slope + other.slope, bend: self.bend + other.bend }
+        Self {
+            value: self.value + other.value,
+            slope: self.slope + other.slope,
+            bend: self.bend + other.bend,
+        }
     }
 
     fn dot(self, other: Self) -> f64 {
