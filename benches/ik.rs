@@ -220,7 +220,10 @@ impl Bench<'_> {
     /// Ranges to draw from: a turn where there is no end.
     fn ranges(&self) -> impl Iterator<Item = (f64, f64)> {
         let turn = (-std::f64::consts::PI, std::f64::consts::PI);
-        self.chain.joints().iter().map(move |joint| joint.limits.position.map_or(turn, |r| (r.lower, r.upper)))
+        self.chain
+            .joints()
+            .iter()
+            .map(move |joint| joint.limits.position.map_or(turn, |r| (r.lower, r.upper)))
     }
 
     /// By the chain's own forward kinematics and limits.

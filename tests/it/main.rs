@@ -9,5 +9,7 @@ mod emulated_port;
 mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
+mod kinematics_ik;
+mod kinematics_ik_hostile;
 mod kinematics_model;
 mod rustypot_client;
