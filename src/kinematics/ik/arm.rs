@@ -131,8 +131,9 @@ impl Motion {
 fn reach(joints: &[ArmJoint], motions: &[Motion], last_from_tip: &Placement) -> (f64, f64) {
     let shifts = motions.iter().map(|motion| Vector3::from(motion.shift).norm());
     let slides = motions.iter().map(|motion| {
-        let farthest =
-            joints[motion.joint].range.map_or(f64::INFINITY, |range| range.lower.abs().max(range.upper.abs()));
+        let farthest = joints[motion.joint]
+            .range
+            .map_or(f64::INFINITY, |range| range.lower.abs().max(range.upper.abs()));
         let way = if motion.slide == 0.0 { 0.0 } else { (motion.slide * farthest).abs() };
         way + motion.way.abs()
     });
@@ -147,7 +148,8 @@ impl From<&crate::kinematics::Joint> for ArmJoint {
     fn from(joint: &crate::kinematics::Joint) -> Self {
         let slides = joint.kind == crate::kinematics::JointKind::Prismatic;
         let range = joint.limits.position;
-        let turns_freely = !slides && range.is_none_or(|range| std::f64::consts::TAU <= range.upper - range.lower);
+        let turns_freely =
+            !slides && range.is_none_or(|range| std::f64::consts::TAU <= range.upper - range.lower);
         Self { range, turns_freely, slides }
     }
 }
