@@ -22,7 +22,9 @@ pub enum Through {
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum ArcError {
     /// Any circle would do, or none.
-    #[error("begin, end and the point between them are in line or coincide; three distinct points make an arc")]
+    #[error(
+        "begin, end and the point between them are in line or coincide; three distinct points make an arc"
+    )]
     PointsInLine,
     /// Both ways round are as long, or there is no way.
     #[error("begin, centre and end are in line; give a point on the arc instead of the centre")]
@@ -95,11 +97,7 @@ impl Arc {
 
 type Circle = (Vector3<f64>, Unit<Vector3<f64>>, f64);
 
-fn through_point(
-    begin: Vector3<f64>,
-    point: Vector3<f64>,
-    end: Vector3<f64>,
-) -> Result<Circle, ArcError> {
+fn through_point(begin: Vector3<f64>, point: Vector3<f64>, end: Vector3<f64>) -> Result<Circle, ArcError> {
     let (a, b) = (point - begin, end - begin);
     let normal = a.cross(&b);
     let sides = a.norm() * b.norm().min((end - point).norm());
@@ -108,7 +106,8 @@ fn through_point(
         return Err(ArcError::PointsInLine);
     }
     // Where the perpendicular bisectors of both chords meet.
-    let to_centre = (a.norm_squared() * b - b.norm_squared() * a).cross(&normal) / (2.0 * normal.norm_squared());
+    let to_centre =
+        (a.norm_squared() * b - b.norm_squared() * a).cross(&normal) / (2.0 * normal.norm_squared());
     let centre = begin + to_centre;
     // Begin, point and end follow each other counterclockwise about this axis.
     let axis = Unit::new_normalize(normal);
@@ -116,11 +115,7 @@ fn through_point(
     Ok((centre, axis, angle_to(end)))
 }
 
-fn about_centre(
-    begin: Vector3<f64>,
-    centre: Vector3<f64>,
-    end: Vector3<f64>,
-) -> Result<Circle, ArcError> {
+fn about_centre(begin: Vector3<f64>, centre: Vector3<f64>, end: Vector3<f64>) -> Result<Circle, ArcError> {
     let (from, to) = ((begin - centre).norm(), (end - centre).norm());
     let is_centre = (from - to).abs() <= RADIUS_TOLERANCE * from.max(to);
     if !is_centre {

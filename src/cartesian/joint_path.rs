@@ -70,7 +70,10 @@ impl fmt::Display for Obstruction {
         if *clearance <= 0.0 {
             return write!(formatter, "{first} and {second} touch");
         }
-        write!(formatter, "{first} and {second} come as near as {clearance:.4} m; {required:.4} m are required")
+        write!(
+            formatter,
+            "{first} and {second} come as near as {clearance:.4} m; {required:.4} m are required"
+        )
     }
 }
 
@@ -86,7 +89,9 @@ pub enum Stop {
         position: f64,
     },
     /// A joint would have to move much faster than the tool.
-    #[error("near a singularity joint {joint} would have to move {rate:.0} rad or m for each metre of the path")]
+    #[error(
+        "near a singularity joint {joint} would have to move {rate:.0} rad or m for each metre of the path"
+    )]
     Singularity {
         /// Its name.
         joint: String,
@@ -94,7 +99,9 @@ pub enum Stop {
         rate: f64,
     },
     /// No positions of the joints lead on.
-    #[error("the pose is out of reach: the nearest that was found is {position_error:.5} m and {rotation_error:.5} rad off")]
+    #[error(
+        "the pose is out of reach: the nearest that was found is {position_error:.5} m and {rotation_error:.5} rad off"
+    )]
     OutOfReach {
         /// In metres.
         position_error: f64,
@@ -102,7 +109,9 @@ pub enum Stop {
         rotation_error: f64,
     },
     /// The pose can be reached, but not from here without leaving the path.
-    #[error("the pose beyond can be reached only with joint {joint} {distance:.3} rad or m away, which would be a jump")]
+    #[error(
+        "the pose beyond can be reached only with joint {joint} {distance:.3} rad or m away, which would be a jump"
+    )]
     Branch {
         /// The joint that would have to go farthest.
         joint: String,
@@ -110,7 +119,9 @@ pub enum Stop {
         distance: f64,
     },
     /// A joint's step is more than is allowed.
-    #[error("joint {joint} would jump by {distance:.4} from one place to the next; the threshold is {threshold:.4}")]
+    #[error(
+        "joint {joint} would jump by {distance:.4} from one place to the next; the threshold is {threshold:.4}"
+    )]
     Jump {
         /// Its name.
         joint: String,

@@ -50,7 +50,9 @@ impl Via {
 #[derive(Clone, Copy, Debug, PartialEq, Error)]
 pub enum PathError {
     /// A number is NaN, infinite or beyond all measure.
-    #[error("pose {0} of the path (0 is its begin) has a number that is not finite or larger than {LARGEST} m")]
+    #[error(
+        "pose {0} of the path (0 is its begin) has a number that is not finite or larger than {LARGEST} m"
+    )]
     NotFinite(usize),
     /// It is no radius.
     #[error("the blend radius of pose {pose} is {radius}; it must be 0 or more and finite")]
@@ -128,8 +130,8 @@ impl Path {
             if !is_radius {
                 return Err(PathError::Radius { pose: index + 1, radius });
             }
-            let segment = Segment::new(&from, via)
-                .map_err(|error| PathError::Arc { pose: index + 1, error })?;
+            let segment =
+                Segment::new(&from, via).map_err(|error| PathError::Arc { pose: index + 1, error })?;
             if LEAST_LENGTH < segment.length {
                 from = via.base_from_tip;
                 segments.push((index, segment));
@@ -223,9 +225,7 @@ impl Segment {
 
     fn is_continued_by(&self, next: &Self) -> bool {
         match (&self.shape, &next.shape) {
-            (Shape::Line(line), Shape::Line(other)) => {
-                line.is_continued_by(other, self.length, next.length)
-            }
+            (Shape::Line(line), Shape::Line(other)) => line.is_continued_by(other, self.length, next.length),
             _ => false,
         }
     }

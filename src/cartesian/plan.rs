@@ -84,7 +84,9 @@ pub fn plan(solver: &Solver, path: &Path, start: &[f64], options: &PlanOptions) 
     for section in &sections {
         let timed = timed(section, &limits)?;
         let begin = waypoints.last().map_or(0.0, |waypoint| waypoint.time);
-        waypoints.extend(timed.into_iter().skip(1).map(|waypoint| Waypoint { time: begin + waypoint.time, ..waypoint }));
+        waypoints.extend(
+            timed.into_iter().skip(1).map(|waypoint| Waypoint { time: begin + waypoint.time, ..waypoint }),
+        );
     }
     Ok(Plan { waypoints, fraction, stop })
 }

@@ -343,12 +343,9 @@ fn something_in_the_way_ends_the_path_and_is_named() {
     let words = plan.stop.as_ref().unwrap().to_string();
     assert!(words.contains("gripper_link and wall") && words.contains("0.0100 m"), "{words}");
     arm.check(&plan);
-    options.walk.obstruction = &|_| Some(Obstruction {
-        first: "a".to_owned(),
-        second: "b".to_owned(),
-        clearance: -0.001,
-        required: 0.0,
-    });
+    options.walk.obstruction = &|_| {
+        Some(Obstruction { first: "a".to_owned(), second: "b".to_owned(), clearance: -0.001, required: 0.0 })
+    };
     let plan = arm.plan(&SO101_START, &[Via::line(moved(&from, 0.0, -0.2, 0.0))], &options);
     assert_eq!((plan.fraction, plan.waypoints.len()), (0.0, 1));
     assert_eq!(plan.stop.unwrap().to_string(), "a and b touch");
@@ -454,13 +451,18 @@ fn along_an_arc_that_one_joint_goes_the_motion_is_as_fast_as_that_joints_fastest
     let waist = Point3::new(0.0, 0.0, from.translation.z);
     for angle in [0.01, 0.3, 2.0] {
         let turn = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), angle);
-        let via = Via { base_from_tip: turn * from, way: Way::Arc(Through::Centre(waist)), blend_radius: 0.0 };
+        let via =
+            Via { base_from_tip: turn * from, way: Way::Arc(Through::Centre(waist)), blend_radius: 0.0 };
         let plan = arm.plan(&WX250S_START, &[via], &arm.options());
         assert_eq!((plan.fraction, &plan.stop), (1.0, &None));
         arm.check(&plan);
         let (begin, end) = (JointState::at_rest(0.0), JointState::at_rest(angle));
         let best = Leg::plan(begin, end, &arm.limits[0], 0.0).unwrap().duration();
         println!("{angle} rad: {} s, at best {best} s", plan.duration());
-        assert!(best * 0.999 <= plan.duration() && plan.duration() <= 1.04 * best, "{best} {}", plan.duration());
+        assert!(
+            best * 0.999 <= plan.duration() && plan.duration() <= 1.04 * best,
+            "{best} {}",
+            plan.duration()
+        );
     }
 }

@@ -52,7 +52,11 @@ impl Sampled {
     pub(super) fn at(&self, place: f64, out: &mut [Derivatives]) {
         let position = place / self.step;
         let last = (self.values.len() / self.columns).saturating_sub(WINDOW);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "held within the samples")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "held within the samples"
+        )]
         let first = ((position - 2.0).max(0.0) as usize).min(last);
         #[expect(clippy::cast_precision_loss, reason = "there are not so many samples")]
         let x = position - first as f64;

@@ -136,7 +136,11 @@ pub(super) fn check(limits: &TimingLimits, joints: usize) -> Result<(), TimingEr
         ToolSpeed::Fastest => f64::INFINITY,
         ToolSpeed::Constant(speed) => speed,
     };
-    let mut all = limits.tip.all().into_iter().chain([("the tool speed", speed), ("the frame speed", limits.frame_speed)]);
+    let mut all = limits
+        .tip
+        .all()
+        .into_iter()
+        .chain([("the tool speed", speed), ("the frame speed", limits.frame_speed)]);
     let is_limit = |value: f64| 0.0 < value;
     match all.find(|&(_, value)| !is_limit(value)) {
         Some((name, value)) => Err(TimingError::Limit { name, value }),

@@ -59,23 +59,6 @@ from_value!(String, String, "string");
 list_from_value!(i64, IntegerArray, "integer_array");
 list_from_value!(String, StringArray, "string_array");
 
-impl FromValue for Vec<f64> {
-    const TYPE: &'static str = "double_array";
-
-    fn from_value(value: &Value) -> Option<Self> {
-        match value {
-            Value::DoubleArray(values) => Some(values.clone()),
-            #[expect(clippy::cast_precision_loss, reason = "parameters are far below 2^53")]
-            Value::IntegerArray(values) => Some(values.iter().map(|&value| value as f64).collect()),
-            other => other.is_empty_list().then(Vec::new),
-        }
-    }
-
-    fn into_value(self) -> Value {
-        Value::DoubleArray(self)
-    }
-}
-
 impl FromValue for f64 {
     const TYPE: &'static str = "double";
 

@@ -61,7 +61,8 @@ impl<'a> Walk<'a> {
         let mut here = Positions::from_slice(start);
         for (position, joint) in here.iter_mut().zip(solver.chain().joints()) {
             let (lower, upper) = travel(joint);
-            let is_inside = lower - OUTSIDE <= *position && *position <= upper + OUTSIDE && position.is_finite();
+            let is_inside =
+                lower - OUTSIDE <= *position && *position <= upper + OUTSIDE && position.is_finite();
             if !is_inside {
                 return Err(WalkError::StartOutside { joint: joint.name.clone(), position: *position });
             }
@@ -115,7 +116,9 @@ impl<'a> Walk<'a> {
             match self.refined(section, length) {
                 Ok(nodes) => match self.obstruction(&nodes, length).or_else(|| self.jump(&nodes, length)) {
                     // A way that is cut where it jumps is not looked at again: its mean step would be another.
-                    Some((place, Stop::Obstructed(near))) => (length, stop) = (place, Some(Stop::Obstructed(near))),
+                    Some((place, Stop::Obstructed(near))) => {
+                        (length, stop) = (place, Some(Stop::Obstructed(near)))
+                    }
                     Some((place, jump)) => {
                         let is_some_way = END_PRECISION < place;
                         let nodes = is_some_way.then(|| self.refined(section, place).ok()).flatten();
@@ -200,17 +203,16 @@ impl<'a> Walk<'a> {
 
     /// How many steps the options ask for: the path's parameter counts what is more, metres or radians.
     fn intervals(&self, length: f64) -> usize {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and checked before")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive, and checked before"
+        )]
         let wanted = (length / step(self.options)).ceil() as usize;
         wanted.max(FEWEST)
     }
 
-    fn walk(
-        &self,
-        section: &Section,
-        length: f64,
-        intervals: usize,
-    ) -> Result<Vec<Positions>, (f64, Stop)> {
+    fn walk(&self, section: &Section, length: f64, intervals: usize) -> Result<Vec<Positions>, (f64, Stop)> {
         let step = length / intervals as f64;
         let place = |index: usize| step * index as f64;
         let mut nodes = Vec::with_capacity(intervals + 1);
@@ -221,9 +223,7 @@ impl<'a> Walk<'a> {
             if index % 16 == 0 && (self.options.is_time_up)() {
                 return Err((reached, Stop::TimeUp));
             }
-            here = self
-                .stride(section, reached, place(index), &here)
-                .map_err(|stop| (reached, stop))?;
+            here = self.stride(section, reached, place(index), &here).map_err(|stop| (reached, stop))?;
             nodes.push(here);
         }
         Ok(nodes)
@@ -259,7 +259,8 @@ impl<'a> Walk<'a> {
                 return Ok(here);
             }
             // What rounding leaves is good enough.
-            let is_enough = position_error <= 1e-3 * ENOUGH.position && rotation_error <= 1e-3 * ENOUGH.rotation;
+            let is_enough =
+                position_error <= 1e-3 * ENOUGH.position && rotation_error <= 1e-3 * ENOUGH.rotation;
             if !gain && is_enough {
                 return Ok(here);
             }
@@ -320,7 +321,8 @@ impl<'a> Walk<'a> {
             let Ok(met) = self.step(&self.goal(section, place), &between) else { return true };
             let (is, should) = (self.solver.chain().tip_pose(&between), self.solver.chain().tip_pose(&met));
             let off = (is.translation.vector - should.translation.vector).norm();
-            let is_near = off <= BETWEEN.position && is.rotation.angle_to(&should.rotation) <= BETWEEN.rotation;
+            let is_near =
+                off <= BETWEEN.position && is.rotation.angle_to(&should.rotation) <= BETWEEN.rotation;
             !is_near
         })
     }

@@ -230,7 +230,10 @@ mod tests {
             let law = Law::trapezoid(length, speed, ramp);
             let (first, last) = (law.nodes[0], law.nodes[law.nodes.len() - 1]);
             assert_eq!(first, [0.0; 3]);
-            assert!((last[0] - length).abs() < 1e-12 && last[1].abs() < 1e-12 && last[2].abs() < 1e-9, "{last:?}");
+            assert!(
+                (last[0] - length).abs() < 1e-12 && last[1].abs() < 1e-12 && last[2].abs() < 1e-9,
+                "{last:?}"
+            );
             assert!(law.nodes.windows(2).all(|pair| pair[0][0] < pair[1][0]));
             assert!(law.nodes.iter().all(|node| node[1] <= speed * (1.0 + 1e-12)));
         }

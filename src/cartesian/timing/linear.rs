@@ -41,14 +41,23 @@ impl Program {
     /// The best unknowns, or `None` where none were found.
     pub(super) fn solve(&self) -> Option<Vec<f64>> {
         let x = vec![1.0; self.gains.len()];
-        let slack: Vec<f64> = self.rows.iter().map(|row| (row.bound - row.value(&x)).max(LEAST_SLACK)).collect();
+        let slack: Vec<f64> =
+            self.rows.iter().map(|row| (row.bound - row.value(&x)).max(LEAST_SLACK)).collect();
         let mut state = State { x, price: slack.iter().map(|slack| 0.1 / slack).collect(), slack };
         for _ in 0..MOST_STEPS {
             if self.improve(&mut state)? {
                 break;
             }
         }
-        if cfg!(test) { let ones=vec![1.0;self.gains.len()]; let w = self.rows.iter().map(|r| r.value(&ones) - r.bound).fold(f64::MIN, f64::max); println!("LP base worst {w} gain {} gap {}", dot(&self.gains,&state.x)/self.gains.len() as f64, dot(&state.slack,&state.price)); }
+        if cfg!(test) {
+            let ones = vec![1.0; self.gains.len()];
+            let w = self.rows.iter().map(|r| r.value(&ones) - r.bound).fold(f64::MIN, f64::max);
+            println!(
+                "LP base worst {w} gain {} gap {}",
+                dot(&self.gains, &state.x) / self.gains.len() as f64,
+                dot(&state.slack, &state.price)
+            );
+        }
         let is_within = |row: &Row| row.value(&state.x) <= row.bound + 1e-4;
         let is_answer = state.x.iter().all(|value| value.is_finite()) && self.rows.iter().all(is_within);
         is_answer.then_some(state.x)
@@ -68,8 +77,7 @@ impl Program {
         let factor = self.factor(state)?;
         let centre = |_: usize| 0.0;
         let (_, slack_step, price_step) = self.direction(state, &factor, &dual, &primal, centre);
-        let (slack_reach, price_reach) =
-            (reach(&state.slack, &slack_step), reach(&state.price, &price_step));
+        let (slack_reach, price_reach) = (reach(&state.slack, &slack_step), reach(&state.price, &price_step));
         let predicted: f64 = (0..self.rows.len())
             .map(|row| {
                 (state.slack[row] + slack_reach * slack_step[row])

@@ -138,7 +138,8 @@ pub(super) fn safe_pace(section: &JointSection, demands: &Demands) -> (f64, f64)
         by_acceleration.max((12.0 * speed * rate / limit.jerk).sqrt())
     };
     let ramp_at = |rates: &Rates| {
-        let joints = rates.joints.iter().zip(&demands.joints).map(|(rate, limit)| ramp_of(limit, rate[0].abs()));
+        let joints =
+            rates.joints.iter().zip(&demands.joints).map(|(rate, limit)| ramp_of(limit, rate[0].abs()));
         let vectors =
             rates.vectors.iter().zip(&demands.vectors).map(|(rate, limit)| ramp_of(limit, rate[0].norm()));
         joints.chain(vectors).fold(0.0, f64::max)

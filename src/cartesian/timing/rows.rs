@@ -25,7 +25,8 @@ struct Terms {
 /// The pace at which a motion with these rates at its knots, `step` seconds apart, is fastest; `None` where the
 /// program has no answer.
 pub(super) fn fastest_pace(knots: &[Rates], step: f64, demands: &Demands) -> Option<Pace> {
-    let mut rows = Rows { step, knot: 0, rows: Vec::with_capacity(knots.len() * (4 * demands.joints.len() + 8)) };
+    let mut rows =
+        Rows { step, knot: 0, rows: Vec::with_capacity(knots.len() * (4 * demands.joints.len() + 8)) };
     for (knot, rates) in knots.iter().enumerate() {
         rows.knot = knot;
         rows.limit_knot(rates, demands);
@@ -162,7 +163,11 @@ impl Terms {
     }
 
     fn plus(self, other: Self) -> Self {
-        Self { value: self.value + other.value, slope: self.slope + other.slope, bend: self.bend + other.bend }
+        Self {
+            value: self.value + other.value,
+            slope: self.slope + other.slope,
+            bend: self.bend + other.bend,
+        }
     }
 
     /// A bound of what it can come to.

@@ -122,7 +122,8 @@ impl Arm {
     fn links(&self) -> Vec<f64> {
         let shifts = self.motions.iter().map(|motion| Vector3::from(motion.shift).norm());
         let slides = self.motions.iter().map(|motion| {
-            let range = self.joints[motion.joint].range.map_or(0.0, |range| range.lower.abs().max(range.upper.abs()));
+            let range =
+                self.joints[motion.joint].range.map_or(0.0, |range| range.lower.abs().max(range.upper.abs()));
             (motion.slide * range).abs() + motion.way.abs()
         });
         shifts.chain(slides).chain([self.last_from_tip.translation.norm()]).collect()
@@ -150,7 +151,8 @@ impl From<&crate::kinematics::Joint> for ArmJoint {
     fn from(joint: &crate::kinematics::Joint) -> Self {
         let slides = joint.kind == crate::kinematics::JointKind::Prismatic;
         let range = joint.limits.position;
-        let turns_freely = !slides && range.is_none_or(|range| std::f64::consts::TAU <= range.upper - range.lower);
+        let turns_freely =
+            !slides && range.is_none_or(|range| std::f64::consts::TAU <= range.upper - range.lower);
         Self { range, turns_freely, slides }
     }
 }

@@ -152,7 +152,12 @@ impl<'a, const N: usize> Hunt<'a, N> {
             let met = question.target.is_met(&left);
             let mut over = 0;
             if L::bits(met) != 0 {
-                over = self.on_met(L::bits(met), &lanes(&positions), left.position.to_array(), left.rotation.to_array());
+                over = self.on_met(
+                    L::bits(met),
+                    &lanes(&positions),
+                    left.position.to_array(),
+                    left.rotation.to_array(),
+                );
                 if self.found.is_some() {
                     return Some(End::Found);
                 }
@@ -172,7 +177,12 @@ impl<'a, const N: usize> Hunt<'a, N> {
                     }
                 }
                 if (question.is_time_up)() {
-                    self.keep(u32::MAX >> (32 - L::COUNT), &lanes(&positions), left.position.to_array(), left.rotation.to_array());
+                    self.keep(
+                        u32::MAX >> (32 - L::COUNT),
+                        &lanes(&positions),
+                        left.position.to_array(),
+                        left.rotation.to_array(),
+                    );
                     return Some(End::TimeUp);
                 }
                 if question.budget <= self.iterations {
@@ -184,8 +194,13 @@ impl<'a, const N: usize> Hunt<'a, N> {
             }
             let mut columns = kernel.columns(&tip, &trace);
             question.target.measure.weigh(&tip, &mut columns);
-            let (way, _) =
-                step::direction(&mut columns, &left.wanted, &positions, &question.target.bounds, step::damping(error));
+            let (way, _) = step::direction(
+                &mut columns,
+                &left.wanted,
+                &positions,
+                &question.target.bounds,
+                step::damping(error),
+            );
             positions = step::go(&positions, &way, &question.target.bounds);
             if over != 0 {
                 let mut rows = lanes(&positions);
@@ -199,7 +214,13 @@ impl<'a, const N: usize> Hunt<'a, N> {
 
     /// Takes what is acceptable of what was found; returns the lanes that were not.
     #[inline(never)]
-    fn on_met(&mut self, met: u32, positions: &[[f64; MOST]; N], position: [f64; MOST], rotation: [f64; MOST]) -> u32 {
+    fn on_met(
+        &mut self,
+        met: u32,
+        positions: &[[f64; MOST]; N],
+        position: [f64; MOST],
+        rotation: [f64; MOST],
+    ) -> u32 {
         let mut best = f64::MAX;
         for lane in (0..MOST).filter(|lane| met & (1 << lane) != 0) {
             let here = positions.map(|row| row[lane]);
@@ -209,7 +230,8 @@ impl<'a, const N: usize> Hunt<'a, N> {
             }
             if (self.question.is_acceptable)(&here) {
                 best = way;
-                self.found = Some(Approach { positions: here, position: position[lane], rotation: rotation[lane] });
+                self.found =
+                    Some(Approach { positions: here, position: position[lane], rotation: rotation[lane] });
             } else {
                 self.refused = true;
             }
@@ -232,7 +254,13 @@ impl<'a, const N: usize> Hunt<'a, N> {
 
     /// Keeps these lanes, if they are among the best.
     #[inline(never)]
-    fn keep(&mut self, which: u32, positions: &[[f64; MOST]; N], position: [f64; MOST], rotation: [f64; MOST]) {
+    fn keep(
+        &mut self,
+        which: u32,
+        positions: &[[f64; MOST]; N],
+        position: [f64; MOST],
+        rotation: [f64; MOST],
+    ) {
         for lane in (0..MOST).filter(|lane| which & (1 << lane) != 0) {
             let mut here = Approach {
                 positions: positions.map(|row| row[lane]),

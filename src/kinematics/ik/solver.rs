@@ -6,6 +6,7 @@ use std::f64::consts::{PI, TAU};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::MAX_JOINTS;
 use super::arm::{Arm, ArmJoint, GENERAL};
 use super::follow::{Followed, follow};
 use super::goal::{Goal, RotationAim};
@@ -17,7 +18,6 @@ use super::search::{Answer, Flaw, Search, SolverError, Status, Step, TrackOption
 use super::step::Bounds;
 use super::table::{Query, Span, Table};
 use super::target::Target;
-use super::MAX_JOINTS;
 use crate::kinematics::chain::Chain;
 
 /// Solves the inverse kinematics of one chain.
@@ -287,7 +287,8 @@ impl<K: Kernel<N> + Debug + 'static, const N: usize> Engine for Machine<K, N> {
         for (index, position) in positions.iter_mut().enumerate() {
             let there = followed.positions[index];
             *position = there + turns[index];
-            at_limit |= arm.joints[index].range.is_some() && (there <= bounds.lower[index] || bounds.upper[index] <= there);
+            at_limit |= arm.joints[index].range.is_some()
+                && (there <= bounds.lower[index] || bounds.upper[index] <= there);
         }
         Step {
             positions,
