@@ -16,9 +16,9 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod chain;
+pub mod conditioning;
 pub mod ends;
 pub mod frames;
-pub mod conditioning;
 pub mod ik;
 pub mod jacobian;
 pub mod model;

@@ -2,6 +2,7 @@
 //!
 //! A group that is not described completely is completed from the robot model, by whoever has one.
 
+use super::collision::CollisionConfig;
 use super::declaration::Declaration;
 use super::live::LiveConfig;
 use super::parameters::Value;
@@ -25,6 +26,8 @@ pub struct IkConfig {
     pub axis: [f64; 3],
     /// The groups that are described; empty for those of the controllers.
     pub groups: Vec<GroupConfig>,
+    /// What must not be touched.
+    pub collision: CollisionConfig,
     /// Live control.
     pub live: LiveConfig,
 }
@@ -121,6 +124,7 @@ impl IkConfig {
             aim: aim.unwrap_or(AimChoice::ByJoints),
             axis: direction(d, "ik.axis", axis).unwrap_or([0.0, 0.0, 1.0]),
             groups: group_names(d).into_iter().map(|name| GroupConfig::declare(d, name)).collect(),
+            collision: CollisionConfig::declare(d),
             live: LiveConfig::declare(d),
         }
     }

@@ -13,6 +13,8 @@ mod kinematics_arms;
 mod kinematics_chain;
 mod kinematics_conditioning;
 mod kinematics_golden;
+mod kinematics_ik;
+mod kinematics_ik_hostile;
 mod kinematics_jacobian;
 mod kinematics_model;
 mod kinematics_tree;

@@ -4,6 +4,7 @@
 //! that it sends is a whole motion that ends at rest, so that the arm halts if nothing comes after it. A step is due
 //! `max_expected_latency` after it was made: by then it has arrived.
 
+mod closeness;
 mod intake;
 mod output;
 
@@ -14,11 +15,12 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use r2r::Node;
 
+use self::closeness::Closeness;
 use self::intake::{Order, References};
 use self::output::Output;
 use super::IkContext;
 use super::groups::Group;
-use crate::cartesian::live::{Clearance, Live};
+use crate::cartesian::live::Live;
 use crate::config::live::LiveConfig;
 use crate::kinematics::ik::MAX_JOINTS;
 use crate::servo::clock;
@@ -54,6 +56,7 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
         .collect::<anyhow::Result<_>>()?;
     let live = Live::new(reach.chain(), &limits, config.options.clone())
         .with_context(|| format!("live control of group `{name}`"))?;
+    let closeness = Closeness::new(context, &config, reach.chain())?;
     let topic = match (config.command_out_topic.as_str(), &group.controller) {
         ("", Some(controller)) => format!("{controller}/joint_trajectory"),
         (topic, _) => topic.to_owned(),
@@ -61,7 +64,7 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
     let output = Output::new(node, &config, &topic, &joints)?;
     let references = References::listen(node, &topic, &joints)?;
     let orders = intake::offer(node, context, &config, group, &joints)?;
-    let stepping = Stepping { live, orders, output, references, context: context.clone(), joints };
+    let stepping = Stepping { live, closeness, orders, output, references, context: context.clone(), joints };
     tracing::info!("live control of group `{name}` tells {topic}");
     std::thread::Builder::new().name("live".to_owned()).spawn(move || stepping.run())?;
     Ok(())
@@ -97,6 +100,7 @@ fn within(limits: &JointLimits) -> JointLimits {
 /// The thread that steps.
 struct Stepping {
     live: Live,
+    closeness: Closeness,
     orders: Receiver<Order>,
     output: Output,
     references: References,
@@ -120,8 +124,9 @@ impl Stepping {
                 Some(_) => last[..self.joints.len()].to_vec(),
                 None => self.here(),
             };
-            // Collisions are not looked for yet by anybody who could tell.
-            let step = self.live.step(next, &here, &mut |_| Clearance::FREE);
+            self.closeness.follow_others(&self.context);
+            let closeness = &self.closeness;
+            let step = self.live.step(next, &here, &mut |positions| closeness.at(positions));
             if step.is_motion {
                 let before = std::array::from_fn(|joint| match told {
                     Some(_) => last[joint],
