@@ -4,6 +4,7 @@
 //! no ROS API and opens no file but those it is asked to read.
 
 pub mod arm;
+pub mod collision;
 pub mod common;
 pub mod controller;
 pub mod declaration;
@@ -11,6 +12,7 @@ pub mod from_value;
 pub mod gripper;
 pub mod hardware;
 pub mod ik;
+pub mod live;
 pub mod manager;
 pub mod parameters;
 pub mod settings;

@@ -2,7 +2,9 @@
 //!
 //! A group that is not described completely is completed from the robot model, by whoever has one.
 
+use super::collision::CollisionConfig;
 use super::declaration::Declaration;
+use super::live::LiveConfig;
 use super::parameters::Value;
 
 /// The configuration of `ik_node`.
@@ -26,6 +28,10 @@ pub struct IkConfig {
     pub motions: MotionsConfig,
     /// The groups that are described; empty for those of the controllers.
     pub groups: Vec<GroupConfig>,
+    /// What must not be touched.
+    pub collision: CollisionConfig,
+    /// Live control.
+    pub live: LiveConfig,
 }
 
 /// How motions to poses and along lines are planned.
@@ -167,6 +173,8 @@ impl IkConfig {
             axis: direction(d, "ik.axis", axis).unwrap_or([0.0, 0.0, 1.0]),
             motions: MotionsConfig::declare(d),
             groups: group_names(d).into_iter().map(|name| GroupConfig::declare(d, name)).collect(),
+            collision: CollisionConfig::declare(d),
+            live: LiveConfig::declare(d),
         }
     }
 

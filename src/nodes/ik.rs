@@ -4,6 +4,7 @@
 //! - [`states`], [`tf`]: where joints and frames are;
 //! - [`services`]: `compute_ik` and `compute_fk`; [`solve`] and [`constraints`] are what is behind the first;
 //! - [`motions`]: motions to poses, to positions and along lines, planned and executed;
+//! - [`live`]: live control, by moveit_servo's names;
 //! - [`failure`]: why something is not done, in MoveIt's codes.
 //!
 //! Every part has [`IkContext`], offers what it has to offer on the node before that is spun, and then lives on tasks
@@ -12,6 +13,7 @@
 pub mod constraints;
 pub mod failure;
 pub mod groups;
+pub mod live;
 pub mod motions;
 pub mod services;
 pub mod solve;
@@ -65,8 +67,8 @@ pub fn offer(
     let context = Arc::new(IkContext { robot, groups, config, measured, transforms });
     context.introduce();
     services::offer(node, &context)?;
+    live::offer(node, &context)?;
     motions::offer(node, &context)?;
-    // The seam: live::offer(node, &context)? goes here.
     Ok(context)
 }
 
