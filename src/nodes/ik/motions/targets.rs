@@ -128,8 +128,20 @@ fn nearest(
     let goal = Goal { base_from_tip: *base_from_target, aim: aim_of(context, group, reach), tolerance };
     let seed = context.seed(reach, positions);
     let is_time_up = || until <= Instant::now();
-    let search =
-        Search { locked: reach.locked, stay_near: STAY_NEAR, is_time_up: &is_time_up, ..Search::from(&seed) };
+    // Where nothing is known of collisions, nothing is refused for them.
+    let bystanders = match &context.collisions {
+        Ok(_) => Some(Bystanders::around(context, reach, positions)?),
+        Err(_) => None,
+    };
+    let is_acceptable =
+        |found: &[f64]| bystanders.as_ref().is_none_or(|bystanders| bystanders.are_clear_of(found));
+    let search = Search {
+        locked: reach.locked,
+        stay_near: STAY_NEAR,
+        is_acceptable: &is_acceptable,
+        is_time_up: &is_time_up,
+        ..Search::from(&seed)
+    };
     Ok(reach.solver.solve(&goal, &search))
 }
 
