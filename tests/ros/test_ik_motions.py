@@ -39,6 +39,11 @@ class Motions:
 
     def __init__(self, system):
         self.system, self.client = system, system.client
+        # Kept, because what a publisher has said last may be lost with it.
+        types = [("ik_node/target_pose", PoseStamped), ("ik_node/target_joints", JointState)]
+        self.targets = {type: self.client.node.create_publisher(type, topic, 10) for topic, type in types}
+        for publisher in self.targets.values():
+            self.client.spin_until(publisher.get_subscription_count, f"a subscriber of {publisher.topic}")
 
     def measured(self) -> list[float]:
         message = self.client.next(JointState, "joint_states")
@@ -73,13 +78,7 @@ class Motions:
         return self.linear(*poses, service="compute_cartesian_path", **fields)
 
     def target(self, message) -> None:
-        with self.client.publisher(type(message), self.topic_of(message)) as publisher:
-            publisher.publish(message)
-            self.client.spin_for(0.05)
-
-    @staticmethod
-    def topic_of(message) -> str:
-        return "ik_node/target_pose" if isinstance(message, PoseStamped) else "ik_node/target_joints"
+        self.targets[type(message)].publish(message)
 
     def reason(self, message) -> str:
         """What `/rosout` says of a target that is not gone to."""
