@@ -3,6 +3,9 @@
 //! Knows the [`Chain`] and its limits; no time, no obstacles: it is told whether its time is up and
 //! which positions are acceptable.
 
+mod redundancy;
+mod solutions;
+
 use std::ops::{Deref, DerefMut};
 
 use nalgebra::{Isometry3, SMatrix, SVector, Unit, UnitQuaternion, Vector3};
@@ -10,6 +13,9 @@ use thiserror::Error;
 
 use super::chain::Chain;
 use super::model::PositionRange;
+
+pub use redundancy::{Settled, Settling, Wish};
+pub use solutions::{Ranking, Solution, Variety};
 
 /// The most joints that a [`Solver`] takes.
 pub const MAX_JOINTS: usize = 8;

@@ -13,6 +13,7 @@ mod kinematics_conditioning;
 mod kinematics_golden;
 mod kinematics_jacobian;
 mod kinematics_model;
+mod kinematics_solutions;
 mod kinematics_tree;
 mod rustypot_client;
 mod servo_tool;
