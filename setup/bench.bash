@@ -12,7 +12,7 @@ bench_ik() {
         say "the strangers' arms cannot be had: only the shipped ones are measured"
     fi
     if [[ -z $peers ]]; then
-        exec cargo bench --bench ik -- "${arms[@]}" "${flags[@]}"
+        exec cargo bench --no-default-features --bench ik -- "${arms[@]}" "${flags[@]}"
     fi
     ((${#arms[@]})) || fail "without the packages of PyPI there is nobody to compare with"
     local report=$state/report.json
@@ -21,7 +21,7 @@ bench_ik() {
     for peer in numpy pytracik optik-py roboticstoolbox-python; do
         (prepare_packages "$peer") || say "$peer cannot be had for this Python and machine"
     done
-    cargo bench --bench ik -- "${arms[@]}" "${flags[@]}" --json "$state/ours.json" --answers "$state/answers.json"
+    cargo bench --no-default-features --bench ik -- "${arms[@]}" "${flags[@]}" --json "$state/ours.json" --answers "$state/answers.json"
     bench_python "$folder/peers.py" "$state/answers.json" "$state/ours.json" "$report"
 }
 

@@ -4,6 +4,8 @@
 //!
 //! - [`model`]: a URDF becomes frames, joints and limits that need no further check;
 //! - [`chain`]: the joints between two frames, and the poses they give;
+//! - [`ends`]: which frames a group of joints lies between;
+//! - [`frames`]: where frames are, those of the robot and those that others broadcast;
 //! - [`ik`]: joint positions that give a pose;
 //! - [`jacobian`]: how fast the tip moves for each joint;
 //! - [`conditioning`]: how well it moves there, and how near a singularity is;
@@ -15,6 +17,8 @@
 
 pub mod chain;
 pub mod conditioning;
+pub mod ends;
+pub mod frames;
 pub mod ik;
 pub mod jacobian;
 pub mod model;

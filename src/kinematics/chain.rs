@@ -38,13 +38,13 @@ struct ChainFrame {
 /// A constant transform, then a motion about or along z.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Move {
-    last_from_axis: Placement,
+    pub(super) last_from_axis: Placement,
     pub(super) slides: bool,
     /// The position that decides it, in the order of the chain's joints.
     pub(super) position: usize,
     /// Negative too where the way goes against the joint's own direction or its leader's.
     pub(super) multiplier: f64,
-    offset: f64,
+    pub(super) offset: f64,
 }
 
 /// A transform as a rotation matrix, which turns about z cheaper than a quaternion does.
@@ -88,6 +88,16 @@ impl Chain {
     /// The names of the frames on the way, base and tip included.
     pub fn frames(&self) -> impl ExactSizeIterator<Item = &str> {
         self.frames.iter().map(|frame| frame.name.as_str())
+    }
+
+    /// The motions on the way, in their order.
+    pub(super) fn moves(&self) -> &[Move] {
+        &self.moves
+    }
+
+    /// From the tip to the frame behind the last motion.
+    pub(super) fn moved_from_tip(&self) -> Placement {
+        self.frames.last().map_or(Placement::IDENTITY, |tip| tip.moved_from_frame)
     }
 
     /// `base_from_tip` with the joints at `positions`; does not allocate.
@@ -277,20 +287,20 @@ impl Move {
 }
 
 impl Placement {
-    const IDENTITY: Self = Self {
+    pub(super) const IDENTITY: Self = Self {
         rotation: Matrix3::new(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0),
         translation: Vector3::new(0.0, 0.0, 0.0),
     };
 
     /// `a_from_b.then(&b_from_c)` is `a_from_c`.
-    fn then(&self, next: &Self) -> Self {
+    pub(super) fn then(&self, next: &Self) -> Self {
         Self {
             rotation: self.rotation * next.rotation,
             translation: self.translation + self.rotation * next.translation,
         }
     }
 
-    fn inverse(&self) -> Self {
+    pub(super) fn inverse(&self) -> Self {
         let rotation = self.rotation.transpose();
         Self { rotation, translation: -(rotation * self.translation) }
     }

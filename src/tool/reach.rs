@@ -25,7 +25,7 @@ pub struct Options {
     /// The picture, .svg or .png.
     #[arg(long, value_name = "FILE", value_parser = picture_file)]
     out: PathBuf,
-    /// The size of a cell, and the thickness of the cuts, in metres; otherwise a 50th of the reach.
+    /// The size of a cell, and the thickness of the cuts, in metres; otherwise about a 50th of the reach.
     #[arg(long, value_name = "M", value_parser = positive)]
     resolution: Option<f64>,
     /// How many times the joints are set at random.

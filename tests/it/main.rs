@@ -1,6 +1,8 @@
 //! The package from outside, one module for each thing that must hold.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
+mod collision;
+mod collision_obstacles;
 mod control_faults;
 mod control_limits;
 mod control_loop;

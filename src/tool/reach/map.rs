@@ -64,7 +64,8 @@ impl Survey {
         let sampler = Sampler { arm, axis, ranges: arm.ranges() };
         let (low, high, far) = sampler.scout();
         let extent = (high - low).max();
-        let cell = cuts.cell.unwrap_or(extent / 50.0);
+        anyhow::ensure!(0.0 < extent, "{} never leaves {}: there is nothing to draw", arm.tip, arm.base);
+        let cell = cuts.cell.unwrap_or_else(|| round(extent / 50.0));
         // Stated positively, so that NaN fails too.
         let is_fine = extent / cell <= MOST_CELLS && cell.is_finite() && 0.0 < cell;
         anyhow::ensure!(
@@ -114,6 +115,12 @@ impl Survey {
         self.side.seen = in_side.into_iter().map(AtomicU64::into_inner).collect();
         self.top.seen = in_top.into_iter().map(AtomicU64::into_inner).collect();
     }
+}
+
+/// To the nearest number with one digit.
+fn round(length: f64) -> f64 {
+    let unit = 10_f64.powf(length.log10().floor());
+    (length / unit).round() * unit
 }
 
 /// Where the first joint carries what it carries.

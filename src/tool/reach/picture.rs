@@ -10,7 +10,7 @@ use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::{
     BLACK, BitMapBackend, Cartesian2d, Circle, ColorMap as _, DerivedColorMap, DrawingArea, DrawingBackend,
-    IntoDrawingArea as _, PathElement, RGBColor, Rectangle, SVGBackend, Text, WHITE,
+    EmptyElement, IntoDrawingArea as _, PathElement, RGBColor, Rectangle, SVGBackend, Text, WHITE,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color as _, FontStyle, IntoFont as _, IntoTextStyle as _, register_font};
@@ -146,7 +146,7 @@ impl Sheet {
             .draw()?;
         self.cells(cut, &mut chart)?;
         skeleton(arm, cut, &mut chart)?;
-        base(arm, cut, &mut chart)
+        base(arm, &mut chart)
     }
 
     fn cells<B: DrawingBackend>(&self, cut: &Cut, chart: &mut Panel<B>) -> anyhow::Result<()>
@@ -227,17 +227,22 @@ where
     Ok(())
 }
 
-fn base<B: DrawingBackend>(arm: &Arm, cut: &Cut, chart: &mut Panel<B>) -> anyhow::Result<()>
+fn base<B: DrawingBackend>(arm: &Arm, chart: &mut Panel<B>) -> anyhow::Result<()>
 where
     B::ErrorType: 'static,
 {
-    let words = ("sans-serif", 14).into_font().color(&BLACK).pos(Pos::new(HPos::Right, VPos::Top));
     chart.draw_series([
         Circle::new((0.0, 0.0), 8, WHITE.filled()),
         Circle::new((0.0, 0.0), 6, BLACK.filled()),
     ])?;
-    let beside = -0.35 * cut.cell;
-    chart.draw_series([Text::new(format!("{}  ", arm.base), (beside, beside), words)])?;
+    let style = ("sans-serif", 14).into_font().color(&BLACK).pos(Pos::new(HPos::Right, VPos::Top));
+    // White around the letters, so that they can be read on dark cells.
+    let around = [(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, 1), (-1, 1), (1, -1)];
+    let letters =
+        around.map(|shift| (shift, style.color(&WHITE))).into_iter().chain([((0, 0), style.clone())]);
+    chart.draw_series(letters.map(|((right, down), style)| {
+        EmptyElement::at((0.0, 0.0)) + Text::new(arm.base.clone(), (right - 11, down + 4), style)
+    }))?;
     Ok(())
 }
 
