@@ -33,6 +33,9 @@ struct Options {
     /// The longest that a solve may take, in microseconds.
     #[arg(long, default_value_t = 5000)]
     time_limit_us: u64,
+    /// How often each question is asked; the fastest time counts, which leaves out what other programs took.
+    #[arg(long, default_value_t = 1)]
+    repeats: u32,
     /// Only these kinds.
     #[arg(long)]
     only: Vec<String>,
@@ -272,11 +275,18 @@ struct Times {
 impl Times {
     fn solve(&mut self, bench: &Bench, goal: &Goal, seed: &[f64]) -> servo_arm::kinematics::ik::Answer {
         let limit = Duration::from_micros(bench.options.time_limit_us);
-        let began = Instant::now();
-        let is_time_up = || limit <= began.elapsed();
-        let search = Search { is_time_up: &is_time_up, ..Search::from(seed) };
-        let answer = bench.solver.solve(goal, &search);
-        self.add(began.elapsed(), answer.iterations);
+        let ask = || {
+            let began = Instant::now();
+            let is_time_up = || limit <= began.elapsed();
+            let search = Search { is_time_up: &is_time_up, ..Search::from(seed) };
+            let answer = bench.solver.solve(goal, &search);
+            (answer, began.elapsed())
+        };
+        let (answer, mut took) = ask();
+        for _ in 1..bench.options.repeats {
+            took = took.min(ask().1);
+        }
+        self.add(took, answer.iterations);
         answer
     }
 

@@ -8,6 +8,7 @@
 //! - [`kinematics`]: the robot model: limits and forward kinematics;
 //! - [`trajectory`]: validated trajectories and their splines;
 //! - [`cartesian`]: paths of the tip through space, and driving it live;
+//! - [`collision`]: what of a robot can touch what, and how near it is;
 //! - [`control`]: what the arm is told this tick;
 //! - [`servo`]: the serial bus, its thread, and the emulated servos at the other end;
 //! - `nodes`: the ROS faces (feature `ros`);
@@ -16,6 +17,7 @@
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
 pub mod cartesian;
+pub mod collision;
 pub mod config;
 pub mod control;
 pub mod kinematics;

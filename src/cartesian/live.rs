@@ -19,6 +19,7 @@ mod motion;
 mod options;
 mod slowing;
 mod status;
+mod window;
 mod wishes;
 
 use thiserror::Error;
@@ -26,7 +27,9 @@ use thiserror::Error;
 pub use command::{Command, CommandType, Jog, Refused, Twist, TwistFrame};
 pub use options::{Options, Scale, Singularity};
 pub use status::Status;
+pub use window::Window;
 
+use self::inverse::Measure;
 use self::motion::{Arm, Coordinates, Motion, Space, Wanted};
 use self::slowing::{Ahead, CLOSEST, Slowed};
 use self::wishes::Wishes;
@@ -144,7 +147,8 @@ impl Live {
                 LiveError::Margin { joint, margin, error }
             })?);
         }
-        let arm = Arm { chain: chain.clone(), limits: within, period: options.publish_period };
+        let (chain, measure) = (chain.clone(), Measure::new(chain));
+        let arm = Arm { chain, measure, limits: within, period: options.publish_period };
         Ok(Self {
             wishes: Wishes::new(),
             arm,
@@ -318,7 +322,7 @@ impl Live {
     fn state_at(&self, place: &[f64], space: Space, closeness: &mut Closeness<'_>) -> Ahead {
         let condition = match space {
             Space::Joints => 1.0,
-            Space::Tip => inverse::condition(&self.arm.chain, place),
+            Space::Tip => self.arm.measure.at(&self.arm.chain, place),
         };
         Ahead { condition, clearance: closeness(place) }
     }

@@ -221,13 +221,20 @@ impl Builder {
         let (multiplier, offset) =
             joint.mimic.as_ref().map_or((1.0, 0.0), |mimic| (mimic.multiplier, mimic.offset));
         let joint_from_axis = z_to(&joint.axis);
-        let step = Move {
+        let mut step = Move {
             last_from_axis: self.moved_from_here.then(&joint_from_axis),
             slides: joint.kind == JointKind::Prismatic,
-            position: self.position_of(leader),
+            position: 0,
             multiplier: sign * multiplier,
             offset: sign * offset,
         };
+        // A follower that ignores its leader stands still.
+        if multiplier == 0.0 {
+            let moved = step.apply(&Placement::IDENTITY, &[0.0]);
+            self.moved_from_here = moved.then(&joint_from_axis.inverse());
+            return;
+        }
+        step.position = self.position_of(leader);
         self.chain.moves.push(step);
         self.moved_from_here = joint_from_axis.inverse();
     }

@@ -7,6 +7,7 @@
 //! - [`Search`]: where to begin and what to keep to, and the [`Answer`] that comes of it;
 //! - [`Solver`]: prepared once for a chain, then asked from any thread; asking allocates nothing.
 
+mod approach;
 mod arm;
 mod follow;
 mod goal;

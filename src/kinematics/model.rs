@@ -146,6 +146,18 @@ impl RobotModel {
         self.joints.iter().find(|joint| joint.name == name)
     }
 
+    /// The same robot, with another travel of a joint; one that turned without end does not any more.
+    #[must_use]
+    pub fn with_travel(mut self, joint: &str, travel: PositionRange) -> Self {
+        if let Some(joint) = self.joints.iter_mut().find(|of| of.name == joint && of.kind.is_single()) {
+            joint.limits.position = Some(travel);
+            if joint.kind == JointKind::Continuous {
+                joint.kind = JointKind::Revolute;
+            }
+        }
+        self
+    }
+
     /// The limits of the joint of this name; a fixed joint has a set of none.
     pub fn joint_limits(&self, name: &str) -> Option<&JointLimits> {
         self.joint(name).map(|joint| &joint.limits)

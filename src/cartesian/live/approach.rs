@@ -4,10 +4,8 @@
 //! joint of its own would do. The place may move; it is approached in the frame that moves with it.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-use nalgebra::SMatrix;
-
 use super::inverse::Joints;
-use super::motion::{Arm, Coordinates, Motion};
+use super::motion::{Arm, Coordinates, Effect, Motion};
 use crate::kinematics::ik::MAX_JOINTS;
 use crate::trajectory::limiter::Limiter;
 use crate::trajectory::limits::{JointLimits, RawLimits};
@@ -31,16 +29,11 @@ const JERK_SHARE: f64 = 0.5;
 const LEAST: f64 = 1e-3;
 
 /// The next velocity on the way, and its change a second.
-pub(super) fn next(
-    arm: &Arm,
-    motion: &Motion,
-    effect: &SMatrix<f64, MAX_JOINTS, MAX_JOINTS>,
-    way: &Way,
-) -> (Coordinates, Coordinates) {
+pub(super) fn next(arm: &Arm, motion: &Motion, effect: &Effect, way: &Way) -> (Coordinates, Coordinates) {
     let relative = motion.velocity() - way.drift;
     let change = *motion.change();
     let shares = shares(&[way.missing, relative, change]);
-    let strain = effect * shares;
+    let strain = effect.on(&shares);
     let most = |limit: &dyn Fn(&JointLimits) -> f64| {
         let each = arm.limits.iter().zip(strain.iter()).map(|(limits, strain)| limit(limits) / strain.abs());
         each.fold(1e6, f64::min)

@@ -8,7 +8,7 @@
 
 use nalgebra::{Isometry3, SMatrix, Translation3, UnitQuaternion, Vector3, Vector6};
 
-use super::inverse::{Inverse, Joints};
+use super::inverse::{Inverse, Joints, Measure};
 use crate::kinematics::Chain;
 use crate::kinematics::ik::{JointSet, MAX_JOINTS, Positions};
 use crate::trajectory::limiter::Limiter;
@@ -19,6 +19,7 @@ use crate::trajectory::spline::JointState;
 #[derive(Clone, Debug)]
 pub(super) struct Arm {
     pub(super) chain: Chain,
+    pub(super) measure: Measure,
     /// Each joint's limits: every rate is finite, the travel ends where live control ends.
     pub(super) limits: Vec<JointLimits>,
     /// Length of a tick (s).
@@ -36,6 +37,33 @@ pub(super) enum Space {
 
 /// A velocity or its change in one of the spaces; what the space does not have is 0.
 pub(super) type Coordinates = Joints;
+
+/// What a velocity means for the joints.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::large_enum_variant, reason = "it lives for a moment, on the stack")]
+pub(super) enum Effect {
+    /// Each number is a joint's.
+    Each,
+    /// It is a twist, which this turns into the joints' velocities.
+    OfTwist(SMatrix<f64, MAX_JOINTS, 6>),
+}
+
+impl Effect {
+    pub(super) fn on(&self, coordinates: &Coordinates) -> Joints {
+        match self {
+            Self::Each => *coordinates,
+            Self::OfTwist(joints_of) => {
+                let mut joints = [0.0; MAX_JOINTS];
+                for (column, number) in joints_of.data.0.iter().zip(coordinates.data.0[0]) {
+                    for (joint, factor) in joints.iter_mut().zip(column) {
+                        *joint += factor * number;
+                    }
+                }
+                Joints::from(joints)
+            }
+        }
+    }
+}
 
 /// Where the velocity is to go.
 #[derive(Clone, Copy, Debug, Default)]
@@ -133,7 +161,7 @@ impl Motion {
         let before = self.of_joints(Limiter::position);
         let step = match self.space {
             Space::Joints => {
-                self.steer(arm, &SMatrix::identity(), wanted);
+                self.steer(arm, &Effect::Each, wanted);
                 self.velocity * arm.period
             }
             Space::Tip => self.tip_step(arm, wanted),
@@ -152,9 +180,7 @@ impl Motion {
     fn tip_step(&mut self, arm: &Arm, wanted: &Wanted) -> Joints {
         let ahead = self.of_joints(Limiter::position) + self.joint_velocities() * (arm.period / 2.0);
         let inverse = Inverse::at(&arm.chain, &ahead.as_slice()[..self.count], wanted.locked);
-        let mut effect = SMatrix::<f64, MAX_JOINTS, MAX_JOINTS>::zeros();
-        effect.fixed_columns_mut::<6>(0).copy_from(&inverse.joints_of);
-        self.steer(arm, &effect, wanted);
+        self.steer(arm, &Effect::OfTwist(inverse.joints_of), wanted);
         let base_from_tip = arm.chain.tip_pose(&self.positions());
         if self.velocity == Coordinates::zeros() && self.change == Coordinates::zeros() {
             self.reference = base_from_tip;
@@ -170,10 +196,10 @@ impl Motion {
     }
 
     /// Leads the velocity one tick further. `effect` gives the joints' velocities for it.
-    fn steer(&mut self, arm: &Arm, effect: &SMatrix<f64, MAX_JOINTS, MAX_JOINTS>, wanted: &Wanted) {
+    fn steer(&mut self, arm: &Arm, effect: &Effect, wanted: &Wanted) {
         let (accelerations, steps) = self.room(arm, effect);
         let strain =
-            |x: &Coordinates, most: &Joints| (effect * x).component_div(most).abs().fold(0.0, f64::max);
+            |x: &Coordinates, most: &Joints| effect.on(x).zip_map(most, |x, most| x.abs() / most).amax();
         let missing = wanted.velocity - self.velocity;
         let at_once = missing / arm.period;
         let goes_on = wanted.change.is_some_and(|change| {
@@ -197,9 +223,9 @@ impl Motion {
     }
 
     /// For each joint the acceleration, and the change of it in a tick, that a change of velocity may cause.
-    fn room(&self, arm: &Arm, effect: &SMatrix<f64, MAX_JOINTS, MAX_JOINTS>) -> (Joints, Joints) {
+    fn room(&self, arm: &Arm, effect: &Effect) -> (Joints, Joints) {
         let (mut accelerations, mut steps) = (Joints::repeat(1.0), Joints::repeat(1.0));
-        let caused = effect * self.change;
+        let caused = effect.on(&self.change);
         for joint in 0..self.count {
             let limits = &arm.limits[joint];
             let bend =

@@ -4,7 +4,7 @@
 //! a singularity and a collision, early enough to stop in time, and only where the motion leads there. Knows no clock.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-use super::inverse::{Inverse, Joints, condition};
+use super::inverse::{Inverse, Joints};
 use super::motion::{Arm, Coordinates, Motion, Space};
 use super::options::{Options, Singularity};
 use super::status::Status;
@@ -60,39 +60,28 @@ pub(super) fn slow(
     closeness: &mut Closeness<'_>,
 ) -> Slowed {
     let here = motion.positions();
+    let joints_of = |velocity: &Coordinates, place: &[f64]| match motion.space() {
+        Space::Joints => *velocity,
+        Space::Tip => Inverse::at(&arm.chain, place, JointSet::NONE).joints_of * velocity.fixed_rows::<6>(0),
+    };
+    let joints = joints_of(wanted, &here);
+    let possible = possible(arm, &here, &joints, &|place| joints_of(wanted, place));
+    let (mut velocity, joints) = (wanted * possible, joints * possible);
+    let mut end = end_of_travel(arm, &here, &joints);
+    let halts_all = match motion.space() {
+        Space::Joints => options.halt_all_joints_in_joint_mode,
+        Space::Tip => options.halt_all_joints_in_cartesian_mode,
+    };
     let mut locked = JointSet::NONE;
-    let mut velocity = *wanted;
-    let joints = match motion.space() {
-        Space::Joints => velocity,
-        Space::Tip => Inverse::at(&arm.chain, &here, locked).joints_of * velocity.fixed_rows::<6>(0),
-    };
-    let shares = shares_of_travel(arm, &here, &joints);
-    let (joint, share) = shares.argmin();
-    let mut status = Status::NoWarning;
-    let mut scale: f64 = 1.0;
-    if share < 1.0 {
-        status = Status::JointBound { joint, halts: share < HALT };
-        let halts_all = match motion.space() {
-            Space::Joints => options.halt_all_joints_in_joint_mode,
-            Space::Tip => options.halt_all_joints_in_cartesian_mode,
-        };
+    if !halts_all {
         match motion.space() {
-            _ if halts_all => scale = share,
-            Space::Joints => velocity.component_mul_assign(&shares),
-            Space::Tip => {
-                for (joint, _) in shares.iter().enumerate().filter(|(_, share)| **share < AT_END) {
-                    locked = locked.with(joint);
-                }
-            }
+            Space::Joints => velocity.component_mul_assign(&end.shares),
+            Space::Tip => locked = end.locked(),
         }
+        end.share = 1.0;
     }
-    let joints_of = |place: &[f64]| match motion.space() {
-        Space::Joints => velocity,
-        Space::Tip => Inverse::at(&arm.chain, place, locked).joints_of * velocity.fixed_rows::<6>(0),
-    };
-    let joints = joints_of(&here);
-    let possible = possible(arm, &here, &joints, &joints_of);
-    let then = after(&here, &joints, possible * LOOK_AHEAD);
+    let (mut scale, mut status) = (end.share, end.status);
+    let then = after(&here, &joints, LOOK_AHEAD);
     let mut consider = |found: (f64, Status)| {
         if found.0 < scale {
             (scale, status) = found;
@@ -102,7 +91,34 @@ pub(super) fn slow(
         consider(singularity(arm, &options.singularity, &here, &then, ahead.condition));
     }
     consider(collision(options, &here, &then, &ahead.clearance, closeness));
-    Slowed { velocity: velocity * (possible * scale), status, locked }
+    // What is said to halt does.
+    let scale = if scale < HALT { 0.0 } else { scale };
+    Slowed { velocity: velocity * scale, status, locked }
+}
+
+/// What the ends of the joints' travel leave of a motion.
+struct EndOfTravel {
+    /// For each joint the part of its velocity with which it can still stop in time.
+    shares: Joints,
+    /// The least of them.
+    share: f64,
+    status: Status,
+}
+
+impl EndOfTravel {
+    /// The joints that are there.
+    fn locked(&self) -> JointSet {
+        let there = self.shares.iter().enumerate().filter(|(_, share)| **share < AT_END);
+        there.fold(JointSet::NONE, |locked, (joint, _)| locked.with(joint))
+    }
+}
+
+fn end_of_travel(arm: &Arm, here: &[f64], joints: &Joints) -> EndOfTravel {
+    let shares = shares_of_travel(arm, here, joints);
+    let (joint, share) = shares.argmin();
+    let status =
+        if share < 1.0 { Status::JointBound { joint, halts: share < HALT } } else { Status::NoWarning };
+    EndOfTravel { shares, share, status }
 }
 
 /// For each joint the part of its velocity with which it can still stop before the end of its travel.
@@ -163,8 +179,8 @@ fn after(here: &[f64], joints: &Joints, secs: f64) -> Positions {
 }
 
 fn singularity(arm: &Arm, options: &Singularity, here: &[f64], then: &[f64], stop: f64) -> (f64, Status) {
-    let now = condition(&arm.chain, here);
-    let grows = now * (1.0 + GROWS) < condition(&arm.chain, then);
+    let now = arm.measure.at(&arm.chain, here);
+    let grows = now * (1.0 + GROWS) < arm.measure.at(&arm.chain, then);
     let near = if grows { now.max(stop) } else { now };
     if near <= options.lower_threshold {
         return (1.0, Status::NoWarning);

@@ -3,14 +3,14 @@
 //! Knows nothing of what is in the way.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
-use nalgebra::{Isometry3, SMatrix, Vector6};
+use nalgebra::{Isometry3, Vector6};
 
 use super::approach::{self, Way};
 use super::command::{Command, CommandType, Jog, Refused, Twist, TwistFrame};
 use super::inverse::{Inverse, Joints};
-use super::motion::{Arm, Coordinates, Motion, Space, difference, moved, widened};
+use super::motion::{Arm, Coordinates, Effect, Motion, Space, difference, moved, widened};
 use super::options::Options;
-use crate::kinematics::ik::{JointSet, MAX_JOINTS};
+use crate::kinematics::ik::JointSet;
 use crate::units::Time;
 
 /// The commands that count.
@@ -195,7 +195,7 @@ impl Wishes {
             return (Coordinates::zeros(), None);
         }
         let way = Way { missing, drift: Coordinates::zeros(), speeds: displacement.speeds };
-        let (velocity, change) = approach::next(arm, motion, &SMatrix::identity(), &way);
+        let (velocity, change) = approach::next(arm, motion, &Effect::Each, &way);
         (velocity, Some(change))
     }
 
@@ -217,8 +217,7 @@ impl Wishes {
             }
             _ => (*pose, Vector6::zeros()),
         };
-        let mut effect = SMatrix::<f64, MAX_JOINTS, MAX_JOINTS>::zeros();
-        effect.fixed_columns_mut::<6>(0).copy_from(&inverse.joints_of);
+        let effect = Effect::OfTwist(inverse.joints_of);
         let Options { scale, .. } = options;
         let speeds = Vector6::new(
             scale.linear,

@@ -32,6 +32,8 @@ pub(super) struct Arm {
     pub(super) last_from_tip: Placement,
     /// Metres that weigh as much as a radian; every length here is a multiple of it.
     pub(super) unit: f64,
+    /// No point of the tip is nearer to or farther from the origin of the first axis, in units.
+    pub(super) reach: (f64, f64),
 }
 
 /// The freedom of one joint.
@@ -97,35 +99,14 @@ impl Arm {
             moved_from_here = flip;
         }
         let last_from_tip = moved_from_here.then(&in_units(&chain.moved_from_tip(), unit));
-        Self { joints, motions, base_from_first, last_from_tip, unit }
+        let reach = reach(&joints, &motions, &last_from_tip);
+        Self { joints, motions, base_from_first, last_from_tip, unit, reach }
     }
 
     /// Whether every joint turns one motion, in their order: what the fast kernels are for.
     pub(super) fn is_plain(&self) -> bool {
         let is_plain = |(index, motion): (usize, &Motion)| motion.joint == index && is_one(motion.turn);
         self.motions.len() == self.joints.len() && self.motions.iter().enumerate().all(is_plain)
-    }
-
-    /// No point of the tip is farther from the first axis' origin, in units.
-    pub(super) fn longest_reach(&self) -> f64 {
-        self.links().iter().sum()
-    }
-
-    /// No point of the tip is nearer to the first axis' origin, in units.
-    pub(super) fn shortest_reach(&self) -> f64 {
-        let longest = self.links().into_iter().fold(0.0, f64::max);
-        let slides = self.joints.iter().any(|joint| joint.slides);
-        if slides { 0.0 } else { (2.0 * longest - self.longest_reach()).max(0.0) }
-    }
-
-    /// The lengths between the origins, and how far the joints slide, in units.
-    fn links(&self) -> Vec<f64> {
-        let shifts = self.motions.iter().map(|motion| Vector3::from(motion.shift).norm());
-        let slides = self.motions.iter().map(|motion| {
-            let range = self.joints[motion.joint].range.map_or(0.0, |range| range.lower.abs().max(range.upper.abs()));
-            (motion.slide * range).abs() + motion.way.abs()
-        });
-        shifts.chain(slides).chain([self.last_from_tip.translation.norm()]).collect()
     }
 }
 
@@ -146,11 +127,29 @@ impl Motion {
     }
 }
 
+/// How near and how far the tip can be: all links folded, all stretched.
+fn reach(joints: &[ArmJoint], motions: &[Motion], last_from_tip: &Placement) -> (f64, f64) {
+    let shifts = motions.iter().map(|motion| Vector3::from(motion.shift).norm());
+    let slides = motions.iter().map(|motion| {
+        let farthest = joints[motion.joint]
+            .range
+            .map_or(f64::INFINITY, |range| range.lower.abs().max(range.upper.abs()));
+        let way = if motion.slide == 0.0 { 0.0 } else { (motion.slide * farthest).abs() };
+        way + motion.way.abs()
+    });
+    let links: Vec<f64> = shifts.chain(slides).chain([last_from_tip.translation.norm()]).collect();
+    let longest = links.iter().copied().fold(0.0, f64::max);
+    let all: f64 = links.iter().sum();
+    let slides = motions.iter().any(|motion| motion.slide != 0.0);
+    (if slides { 0.0 } else { (2.0 * longest - all).max(0.0) }, all)
+}
+
 impl From<&crate::kinematics::Joint> for ArmJoint {
     fn from(joint: &crate::kinematics::Joint) -> Self {
         let slides = joint.kind == crate::kinematics::JointKind::Prismatic;
         let range = joint.limits.position;
-        let turns_freely = !slides && range.is_none_or(|range| std::f64::consts::TAU <= range.upper - range.lower);
+        let turns_freely =
+            !slides && range.is_none_or(|range| std::f64::consts::TAU <= range.upper - range.lower);
         Self { range, turns_freely, slides }
     }
 }

@@ -3,6 +3,9 @@
 //! Knows starts, lanes and budgets; the steps are [`super::step`]'s. The caller's seed comes first, then what the
 //! table has nearby, then chance.
 
+use std::f64::consts::TAU;
+
+use super::approach::approach;
 use super::kernel::Kernel;
 use super::lanes::{Lanes, MOST};
 use super::step::{self, Bounds};
@@ -24,6 +27,18 @@ const ALONE: u32 = 12;
 /// A seed whose squared error is smaller descends alone at first.
 const NEARBY: f64 = 0.3;
 
+/// Steps to settle a failure.
+const MOST_SETTLING: u32 = 80;
+
+/// A joint with more room, in radians, turns freely.
+const ENDLESS: f64 = 1e3;
+
+/// Of what was refused, so many are known again.
+const REMEMBERED: usize = 16;
+
+/// After so many refusals nothing will be acceptable.
+const MOST_REFUSED: usize = 200;
+
 /// How many of the best failures are kept.
 const KEPT: usize = 4;
 
@@ -35,6 +50,8 @@ pub(super) struct Question<'a, const N: usize> {
     pub(super) table_query: Query<N>,
     /// The most steps.
     pub(super) budget: u32,
+    /// Steps for which to look for something nearer to the seed once something was found.
+    pub(super) patience: u32,
     pub(super) is_acceptable: &'a dyn Fn(&[f64; N]) -> bool,
     pub(super) is_time_up: &'a dyn Fn() -> bool,
 }
@@ -72,7 +89,12 @@ pub(super) struct Hunt<'a, const N: usize> {
     starts: usize,
     random: fastrand::Rng,
     pub(super) iterations: u32,
-    pub(super) refused: bool,
+    /// How many were found but not acceptable, and the last of them.
+    pub(super) refused: usize,
+    remembered: [[f64; N]; REMEMBERED],
+    pub(super) kept_refused: Option<Approach<N>>,
+    /// Something was found; after so many steps it is good enough.
+    enough: u32,
     /// The best failures, best first.
     pub(super) kept: [Approach<N>; KEPT],
     pub(super) found: Option<Approach<N>>,
@@ -99,7 +121,10 @@ impl<'a, const N: usize> Hunt<'a, N> {
             starts: 0,
             random: fastrand::Rng::with_seed(SEED),
             iterations: 0,
-            refused: false,
+            refused: 0,
+            remembered: [question.seed; REMEMBERED],
+            kept_refused: None,
+            enough: 0,
             kept: [nowhere; KEPT],
             found: None,
             lanes: [FRESH; MOST],
@@ -122,7 +147,37 @@ impl<'a, const N: usize> Hunt<'a, N> {
         for start in starts.iter_mut().take(L::COUNT) {
             *start = self.next_start();
         }
-        self.descend::<L, K>(token, kernel, starts, None).unwrap_or(End::GaveUp)
+        let end = self.descend::<L, K>(token, kernel, starts, None).unwrap_or(End::GaveUp);
+        if end == End::GaveUp && self.found.is_none() {
+            return self.settle::<One, K>(token, kernel);
+        }
+        if self.found.is_some() { End::Found } else { end }
+    }
+
+    /// Brings the best failures as near as they get, best first; one of them may even arrive.
+    #[inline(always)]
+    fn settle<One: Lanes, K: Kernel<N>>(&mut self, token: One::Token, kernel: &K) -> End {
+        for index in 0..KEPT {
+            if (self.question.is_time_up)() {
+                return End::TimeUp;
+            }
+            let start = self.kept[index];
+            if start.position == f64::MAX {
+                break;
+            }
+            let target = &self.question.target;
+            let (settled, is_met, steps) =
+                approach::<One, K, N>(token, kernel, target, &start.positions, MOST_SETTLING);
+            self.iterations += steps;
+            if is_met && self.accept(&settled) {
+                return End::Found;
+            }
+            if !is_met {
+                self.kept[index] = settled;
+            }
+        }
+        self.kept.sort_unstable_by(|a, b| a.error().total_cmp(&b.error()));
+        End::GaveUp
     }
 
     /// Descends in all lanes. With a number of `steps`, one lane that may fail and is not replaced.
@@ -152,8 +207,13 @@ impl<'a, const N: usize> Hunt<'a, N> {
             let met = question.target.is_met(&left);
             let mut over = 0;
             if L::bits(met) != 0 {
-                over = self.on_met(L::bits(met), &lanes(&positions), left.position.to_array(), left.rotation.to_array());
-                if self.found.is_some() {
+                over = self.on_met(
+                    L::bits(met),
+                    &lanes(&positions),
+                    left.position.to_array(),
+                    left.rotation.to_array(),
+                );
+                if self.found.is_some() && (self.enough <= self.iterations || steps.is_some()) {
                     return Some(End::Found);
                 }
                 if steps.is_some() {
@@ -172,10 +232,18 @@ impl<'a, const N: usize> Hunt<'a, N> {
                     }
                 }
                 if (question.is_time_up)() {
-                    self.keep(u32::MAX >> (32 - L::COUNT), &lanes(&positions), left.position.to_array(), left.rotation.to_array());
+                    self.keep(
+                        u32::MAX >> (32 - L::COUNT),
+                        &lanes(&positions),
+                        left.position.to_array(),
+                        left.rotation.to_array(),
+                    );
                     return Some(End::TimeUp);
                 }
-                if question.budget <= self.iterations {
+                if self.found.is_some() && self.enough <= self.iterations {
+                    return Some(End::Found);
+                }
+                if question.budget <= self.iterations || MOST_REFUSED <= self.refused {
                     return Some(End::GaveUp);
                 }
             }
@@ -184,8 +252,13 @@ impl<'a, const N: usize> Hunt<'a, N> {
             }
             let mut columns = kernel.columns(&tip, &trace);
             question.target.measure.weigh(&tip, &mut columns);
-            let (way, _) =
-                step::direction(&mut columns, &left.wanted, &positions, &question.target.bounds, step::damping(error));
+            let (way, _) = step::direction(
+                &mut columns,
+                &left.wanted,
+                &positions,
+                &question.target.bounds,
+                step::damping(error),
+            );
             positions = step::go(&positions, &way, &question.target.bounds);
             if over != 0 {
                 let mut rows = lanes(&positions);
@@ -197,24 +270,57 @@ impl<'a, const N: usize> Hunt<'a, N> {
         }
     }
 
-    /// Takes what is acceptable of what was found; returns the lanes that were not.
+    /// Takes what is acceptable of what was found; returns the lanes that are done.
     #[inline(never)]
-    fn on_met(&mut self, met: u32, positions: &[[f64; MOST]; N], position: [f64; MOST], rotation: [f64; MOST]) -> u32 {
-        let mut best = f64::MAX;
+    fn on_met(
+        &mut self,
+        met: u32,
+        positions: &[[f64; MOST]; N],
+        position: [f64; MOST],
+        rotation: [f64; MOST],
+    ) -> u32 {
         for lane in (0..MOST).filter(|lane| met & (1 << lane) != 0) {
-            let here = positions.map(|row| row[lane]);
-            let way = (0..N).map(|joint| (here[joint] - self.question.seed[joint]).powi(2)).sum();
-            if best <= way {
-                continue;
-            }
-            if (self.question.is_acceptable)(&here) {
-                best = way;
-                self.found = Some(Approach { positions: here, position: position[lane], rotation: rotation[lane] });
-            } else {
-                self.refused = true;
-            }
+            let positions = positions.map(|row| row[lane]);
+            self.accept(&Approach { positions, position: position[lane], rotation: rotation[lane] });
         }
         met
+    }
+
+    /// Whether this is the best that was found, and acceptable.
+    fn accept(&mut self, approach: &Approach<N>) -> bool {
+        let way = self.way_from_seed(&approach.positions);
+        if self.found.is_some_and(|found| self.way_from_seed(&found.positions) <= way) {
+            return false;
+        }
+        let known = self.refused.min(REMEMBERED);
+        if self.remembered[..known].iter().any(|refused| is_same(refused, &approach.positions)) {
+            return false;
+        }
+        if (self.question.is_acceptable)(&approach.positions) {
+            if self.found.is_none() {
+                self.enough = self.iterations + self.question.patience;
+            }
+            self.found = Some(*approach);
+            return true;
+        }
+        self.remembered[self.refused % REMEMBERED] = approach.positions;
+        self.refused += 1;
+        // The nearest of what was refused is still an answer to whoever wants one.
+        self.kept_refused.get_or_insert(*approach);
+        false
+    }
+
+    /// Squared; joints that turn freely take the short way.
+    fn way_from_seed(&self, positions: &[f64; N]) -> f64 {
+        let Target { bounds: Bounds { lower, upper }, .. } = &self.question.target;
+        let mut sum = 0.0;
+        for joint in 0..N {
+            let way = positions[joint] - self.question.seed[joint];
+            let turns_freely = ENDLESS < upper[joint] - lower[joint];
+            let way = if turns_freely { way - TAU * (way / TAU).round() } else { way };
+            sum += way * way;
+        }
+        sum
     }
 
     /// Looks whether the lanes come on; returns those that do not.
@@ -232,7 +338,13 @@ impl<'a, const N: usize> Hunt<'a, N> {
 
     /// Keeps these lanes, if they are among the best.
     #[inline(never)]
-    fn keep(&mut self, which: u32, positions: &[[f64; MOST]; N], position: [f64; MOST], rotation: [f64; MOST]) {
+    fn keep(
+        &mut self,
+        which: u32,
+        positions: &[[f64; MOST]; N],
+        position: [f64; MOST],
+        rotation: [f64; MOST],
+    ) {
         for lane in (0..MOST).filter(|lane| which & (1 << lane) != 0) {
             let mut here = Approach {
                 positions: positions.map(|row| row[lane]),
@@ -283,6 +395,11 @@ fn lanes<L: Lanes, const N: usize>(positions: &[L; N]) -> [[f64; MOST]; N] {
         rows[joint] = positions[joint].to_array();
     }
     rows
+}
+
+/// Whether a search came to the same place twice.
+fn is_same<const N: usize>(a: &[f64; N], b: &[f64; N]) -> bool {
+    a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3)
 }
 
 /// Where chance begins: the same question has the same answer.

@@ -32,8 +32,12 @@ pub(super) trait Kernel<const N: usize>: Send + Sync {
     fn new(arm: &Arm) -> Self;
 
     /// Where the tip is: `first` is the frame that the first motion stands in, `last_from_tip` stands behind the last.
-    fn walk<L: Lanes>(&self, first: &Frame<L>, last_from_tip: &Frame<L>, positions: &[L; N])
-    -> (Frame<L>, Self::Trace<L>);
+    fn walk<L: Lanes>(
+        &self,
+        first: &Frame<L>,
+        last_from_tip: &Frame<L>,
+        positions: &[L; N],
+    ) -> (Frame<L>, Self::Trace<L>);
 
     /// What each joint does to the tip.
     fn columns<L: Lanes>(&self, tip: &Frame<L>, trace: &Self::Trace<L>) -> [Column<L>; N];
@@ -105,11 +109,7 @@ fn triple<L: Lanes>(any: L, values: &[f64; 3]) -> Triple<L> {
 
 #[inline(always)]
 pub(super) fn cross<L: Lanes>(a: Triple<L>, b: Triple<L>) -> Triple<L> {
-    [
-        a[2].sub_from(b[1], a[1] * b[2]),
-        a[0].sub_from(b[2], a[2] * b[0]),
-        a[1].sub_from(b[0], a[0] * b[1]),
-    ]
+    [a[2].sub_from(b[1], a[1] * b[2]), a[0].sub_from(b[2], a[2] * b[0]), a[1].sub_from(b[0], a[0] * b[1])]
 }
 
 /// An arm whose every joint turns one motion.
@@ -205,7 +205,11 @@ impl Kernel<GENERAL> for Any {
             let position = positions[motion.joint];
             let (sin, cos) = sin_cos(position.mul_add(any.like(motion.turn), any.like(motion.angle)));
             here.turn_about_z(sin, cos);
-            here.shift([any.like(0.0), any.like(0.0), position.mul_add(any.like(motion.slide), any.like(motion.way))]);
+            here.shift([
+                any.like(0.0),
+                any.like(0.0),
+                position.mul_add(any.like(motion.slide), any.like(motion.way)),
+            ]);
             let column = &mut trace[motion.joint];
             let way = cross(here.origin, here.z);
             for row in 0..3 {

@@ -7,12 +7,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 /// One number in each of [`Lanes::COUNT`] lanes, up to [`MOST`].
 pub(super) trait Lanes:
-    Copy
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
+    Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> + Neg<Output = Self>
 {
     /// How many lanes there are.
     const COUNT: usize;

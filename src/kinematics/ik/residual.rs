@@ -64,7 +64,8 @@ impl Measure {
         let weights = Matrix3::from_diagonal(&Vector3::from(aim.position));
         let is_usual = aim.position.iter().all(|&weight| is_one(weight));
         let position = (!is_usual).then(|| axes.matrix().transpose() * weights * axes.matrix());
-        let needs_no_weights = turn_weights.iter().all(|&weight| is_one(weight)) || rotation == Rotation::Free;
+        let needs_no_weights =
+            turn_weights.iter().all(|&weight| is_one(weight)) || rotation == Rotation::Free;
         Self {
             rotation,
             goal_from_computed: axes,
@@ -275,8 +276,7 @@ pub(super) fn dot<L: Lanes>(a: [L; 3], b: [L; 3]) -> L {
 fn times<L: Lanes>(matrix: &Matrix3<f64>, v: [L; 3]) -> [L; 3] {
     let mut product = v;
     for row in 0..3 {
-        let entries =
-            [v[0].like(matrix[(row, 0)]), v[0].like(matrix[(row, 1)]), v[0].like(matrix[(row, 2)])];
+        let entries = [v[0].like(matrix[(row, 0)]), v[0].like(matrix[(row, 1)]), v[0].like(matrix[(row, 2)])];
         product[row] = dot(entries, v);
     }
     product

@@ -6,18 +6,18 @@ use std::f64::consts::{PI, TAU};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::MAX_JOINTS;
 use super::arm::{Arm, ArmJoint, GENERAL};
 use super::follow::{Followed, follow};
 use super::goal::{Goal, RotationAim};
 use super::hunt::{End, Hunt, Question};
 use super::kernel::{Any, Kernel, Turning};
 use super::lanes::{Anywhere, Plain};
-use super::positions::Positions;
+use super::positions::{JointSet, Positions};
 use super::search::{Answer, Flaw, Search, SolverError, Status, Step, TrackOptions};
 use super::step::Bounds;
 use super::table::{Query, Span, Table};
 use super::target::Target;
-use super::MAX_JOINTS;
 use crate::kinematics::chain::Chain;
 
 /// Solves the inverse kinematics of one chain.
@@ -235,18 +235,19 @@ impl<K: Kernel<N> + Debug + 'static, const N: usize> Engine for Machine<K, N> {
             target,
             spans: self.spans,
             seed,
-            table_query: Query::new(&scaled_goal, &target.measure, &seed, None),
-            budget: BUDGET,
+            table_query: Query::new(&scaled_goal, &target.measure, &seed, ways(arm, search)),
+            budget: if target.is_out_of_reach { SHORT_BUDGET } else { BUDGET },
+            patience: patience(search.stay_near),
             is_acceptable: &|positions| (search.is_acceptable)(&finish(arm, positions, search.seed)),
             is_time_up: search.is_time_up,
         };
         let mut hunt = Hunt::new(&question, &self.table);
         let end = self.run(&mut hunt);
-        let (status, approach) = match (end, hunt.found) {
-            (End::Found, Some(found)) => (Status::Solved, found),
-            (End::TimeUp, _) => (Status::TimedOut, hunt.kept[0]),
-            _ if hunt.refused => (Status::Refused, hunt.kept[0]),
-            _ => (Status::Approximate, hunt.kept[0]),
+        let (status, approach) = match (end, hunt.found, hunt.kept_refused) {
+            (_, Some(found), _) => (Status::Solved, found),
+            (End::TimeUp, None, _) => (Status::TimedOut, hunt.kept[0]),
+            (_, None, Some(refused)) => (Status::Refused, refused),
+            (_, None, None) => (Status::Approximate, hunt.kept[0]),
         };
         Answer {
             status,
@@ -287,7 +288,8 @@ impl<K: Kernel<N> + Debug + 'static, const N: usize> Engine for Machine<K, N> {
         for (index, position) in positions.iter_mut().enumerate() {
             let there = followed.positions[index];
             *position = there + turns[index];
-            at_limit |= arm.joints[index].range.is_some() && (there <= bounds.lower[index] || bounds.upper[index] <= there);
+            at_limit |= arm.joints[index].range.is_some()
+                && (there <= bounds.lower[index] || bounds.upper[index] <= there);
         }
         Step {
             positions,
@@ -363,5 +365,35 @@ const FARTHEST: f64 = 1e9;
 /// The same for weights.
 const HEAVIEST: f64 = 1e6;
 
-/// Steps after which a goal is out of reach.
-const BUDGET: u32 = 2000;
+/// Steps after which a goal is out of reach: hundreds of starts, of which one would have arrived.
+const BUDGET: u32 = 1200;
+
+/// Steps to find the nearest approach to a goal that is surely out of reach.
+const SHORT_BUDGET: u32 = 80;
+
+/// What a squared way of a joint counts in the distance of a table's pose, where the search is to stay near.
+const NEARNESS: f64 = 0.1;
+
+/// The same for a joint that cannot go there.
+const LOCKED: f64 = 1.0;
+
+/// How much the ways of the joints count, where any does.
+fn ways<const N: usize>(arm: &Arm, search: &Search) -> Option<[f64; N]> {
+    let nearness = if search.stay_near > 0.0 { NEARNESS * search.stay_near.min(1.0) } else { 0.0 };
+    if nearness == 0.0 && search.locked == JointSet::NONE {
+        return None;
+    }
+    let mut ways = [0.0; N];
+    for (index, joint) in arm.joints.iter().enumerate() {
+        let counts = if search.locked.contains(index) { LOCKED } else { nearness };
+        // As in the kernel, a length counts in units.
+        ways[index] = if joint.slides { counts / (arm.unit * arm.unit) } else { counts };
+    }
+    Some(ways)
+}
+
+/// Steps for which a search goes on for something nearer to the seed.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+fn patience(stay_near: f64) -> u32 {
+    if stay_near > 0.0 { 8 + (56.0 * stay_near.min(1.0)) as u32 } else { 0 }
+}

@@ -92,10 +92,8 @@ fn hold_at_bounds<L: Lanes, const N: usize>(
         let position = positions[joint];
         let at_upper = position.like(bounds.upper[joint]).is_at_most(position);
         let at_lower = position.is_at_most(position.like(bounds.lower[joint]));
-        let outwards = L::either(
-            L::both(at_upper, zero.is_at_most(slope)),
-            L::both(at_lower, slope.is_at_most(zero)),
-        );
+        let outwards =
+            L::either(L::both(at_upper, zero.is_at_most(slope)), L::both(at_lower, slope.is_at_most(zero)));
         for row in column.iter_mut() {
             *row = L::choose(outwards, zero, *row);
         }

@@ -106,8 +106,7 @@ impl<const N: usize> Table<N> {
     #[inline(always)]
     fn distance(&self, query: &Query<N>, index: usize) -> f32 {
         let [x, y, z, ..] = &self.poses;
-        let (x, y, z) =
-            (x[index] - query.origin[0], y[index] - query.origin[1], z[index] - query.origin[2]);
+        let (x, y, z) = (x[index] - query.origin[0], y[index] - query.origin[1], z[index] - query.origin[2]);
         x * x + y * y + z * z + self.turn(query, index)
     }
 
@@ -141,7 +140,12 @@ impl<const N: usize> Table<N> {
 
 impl<const N: usize> Query<N> {
     /// The goal's pose is in the arm's base and unit.
-    pub(super) fn new(goal: &Isometry3<f64>, measure: &Measure, seed: &[f64; N], ways: Option<[f64; N]>) -> Self {
+    pub(super) fn new(
+        goal: &Isometry3<f64>,
+        measure: &Measure,
+        seed: &[f64; N],
+        ways: Option<[f64; N]>,
+    ) -> Self {
         let turn = goal.rotation;
         let computed = measure.goal_from_computed();
         let weights = measure.position_weights().map(|weights| {

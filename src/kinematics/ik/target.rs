@@ -15,6 +15,9 @@ use crate::kinematics::chain::Placement;
 /// Nothing is met more exactly, in metres and radians.
 const FINEST: f64 = 1e-10;
 
+/// What a distance may be off by.
+const ROUNDING: f64 = 1e-9;
+
 /// Where the tip should be, seen from there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Target<const N: usize> {
@@ -27,6 +30,8 @@ pub(super) struct Target<const N: usize> {
     /// Squared, as the residual measures them.
     position_tolerance: f64,
     rotation_tolerance: f64,
+    /// Whether the position is surely nearer or farther than the arm reaches.
+    pub(super) is_out_of_reach: bool,
 }
 
 impl<const N: usize> Target<N> {
@@ -35,10 +40,16 @@ impl<const N: usize> Target<N> {
         let turn = *measure.goal_from_computed().matrix();
         let goal_from_computed = Placement { rotation: turn, translation: Vector3::zeros() };
         let base_from_computed = placement(&goal.base_from_tip, arm.unit).then(&goal_from_computed);
+        let goal_from_first = base_from_computed.inverse().then(&arm.base_from_first);
+        let distance = goal_from_first.translation.norm();
+        let margin = ROUNDING * (1.0 + distance) + goal.tolerance.position / arm.unit;
+        let (nearest, farthest) = arm.reach;
+        let beyond = distance + margin < nearest || farthest + margin < distance;
         Self {
             measure,
             bounds,
-            goal_from_first: base_from_computed.inverse().then(&arm.base_from_first),
+            is_out_of_reach: beyond && measure.position_weights().is_none(),
+            goal_from_first,
             last_from_tip: arm.last_from_tip.then(&goal_from_computed),
             position_tolerance: (goal.tolerance.position.max(FINEST) / arm.unit).powi(2),
             rotation_tolerance: measure.square_of_angle(goal.tolerance.rotation.max(FINEST)),

@@ -5,7 +5,8 @@
 use super::lanes::Lanes;
 
 /// π/2 in three parts; the first two end in so many zeros that their products with whole numbers are exact.
-const QUARTER_TURN: [f64; 3] = [1.570_796_326_734_125_6, 6.077_100_506_303_966e-11, 2.022_266_248_795_950_6e-21];
+const QUARTER_TURN: [f64; 3] =
+    [1.570_796_326_734_125_6, 6.077_100_506_303_966e-11, 2.022_266_248_795_950_6e-21];
 
 /// Added to a small number and taken away again, it leaves the nearest whole one, which meanwhile stands in the
 /// lowest bits of the pattern.

@@ -100,6 +100,18 @@ pub enum ModelError {
         /// Its value.
         value: f64,
     },
+    /// A number that nothing can be reckoned with.
+    #[error("joint `{joint}`: {what} is {value:e}; its size must be below {limit:e}")]
+    TooLarge {
+        /// The joint.
+        joint: String,
+        /// The attribute.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The size that is not read any more.
+        limit: f64,
+    },
     /// An axis that points nowhere.
     #[error("joint `{joint}`: axis {xyz:?} has no direction; give it a length near 1")]
     Axis {

@@ -19,6 +19,8 @@ use super::{Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRan
 const MAX_NESTING: usize = 64;
 /// Far beyond any robot, far below what the recursion in `k` survives.
 const MAX_JOINTS_FROM_ROOT: usize = 256;
+/// Simulators write limits up to 3.4e38 for none. From here on, products of a few lengths are infinite.
+const LARGEST: f64 = 1e40;
 
 pub(super) fn read(text: &str) -> Result<RobotModel, ModelError> {
     let outline = outline(text, MAX_NESTING).map_err(|TooDeep| ModelError::Nesting { limit: MAX_NESTING })?;
@@ -149,6 +151,9 @@ fn check_numbers(joint: &urdf_rs::Joint) -> Result<(), ModelError> {
     for (what, values) in groups {
         if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
             return Err(ModelError::NotFinite { joint: joint.name.clone(), what, value });
+        }
+        if let Some(&value) = values.iter().find(|value| LARGEST < value.abs() && !what.starts_with("axis")) {
+            return Err(ModelError::TooLarge { joint: joint.name.clone(), what, value, limit: LARGEST });
         }
     }
     Ok(())
