@@ -167,7 +167,7 @@ fn rotation(matrix: Matrix3<f64>) -> Result<UnitQuaternion<f64>, String> {
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| "it must be a number".to_owned())?;
+    let number = text.parse::<f64>().map_err(|error| format!("it must be a number ({error})"))?;
     let is_right = 0.0 <= number && number.is_finite();
     if is_right { Ok(number) } else { Err("it must be finite and not negative".to_owned()) }
 }

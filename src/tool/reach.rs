@@ -60,7 +60,7 @@ fn picture_file(text: &str) -> Result<PathBuf, String> {
 }
 
 fn finite(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| "it must be a number".to_owned())?;
+    let number = text.parse::<f64>().map_err(|error| format!("it must be a number ({error})"))?;
     if number.is_finite() { Ok(number) } else { Err("it must be finite".to_owned()) }
 }
 
