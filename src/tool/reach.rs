@@ -12,7 +12,7 @@ use super::arm::ArmOptions;
 use super::constraint::direction;
 use map::{Cuts, Survey};
 
-/// Draws where the tip can be, and in how many directions it can point there.
+/// A map of reach: draws where the tip can be, and in how many directions it can point there.
 ///
 /// Two cuts through the base's frame, one seen from the side (x to the right, z up) and one from
 /// above (x to the right, y up). The joints are set at random, evenly within their limits; a cell
