@@ -21,7 +21,7 @@ pub struct Options {
     question: Question,
 }
 
-/// What each is for stands with its options.
+// What each is for stands with its options: a line here would hide that.
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Question {
     Ik(ik::Options),
