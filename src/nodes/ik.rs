@@ -9,6 +9,7 @@
 //! Every part has [`IkContext`], offers what it has to offer on the node before that is spun, and then lives on tasks
 //! of its own.
 
+mod acceptance;
 pub mod constraints;
 pub mod failure;
 pub mod groups;
@@ -26,7 +27,9 @@ use r2r::Node;
 use r2r::geometry_msgs::msg::PoseStamped;
 use tokio::sync::watch;
 
+use crate::collision::{CollisionModel, MeshFolders};
 use crate::config::Config;
+use crate::config::collision::CollisionConfig;
 use crate::config::ik::IkConfig;
 use crate::kinematics::{Joint, RobotModel};
 use failure::{Code, Failure};
@@ -46,6 +49,8 @@ pub struct IkContext {
     pub measured: watch::Receiver<Measured>,
     /// Where others' frames are.
     pub transforms: Transforms,
+    /// What can touch what, or why that is not known.
+    pub collisions: Result<CollisionModel, String>,
 }
 
 /// Offers everything that inverse kinematics offer, on `node`; it must be spun then.
@@ -62,12 +67,34 @@ pub fn offer(
     let groups = groups(&robot, &config.borrow(), controllers)?;
     let measured = states::listen(node, &robot.model)?;
     let transforms = Transforms::listen(node)?;
-    let context = Arc::new(IkContext { robot, groups, config, measured, transforms });
+    let collisions = collisions(&robot.model, &config.borrow().ik.collision);
+    let context = Arc::new(IkContext { robot, groups, config, measured, transforms, collisions });
     context.introduce();
     services::offer(node, &context)?;
-    live::offer(node, &context)?;
+    // An arm without live control is one all the same.
+    if let Err(error) = live::offer(node, &context) {
+        tracing::error!("there is no live control: {error:#}");
+    }
     // The seam: motions::offer(node, &context)? goes here.
     Ok(context)
+}
+
+/// What the configuration puts around the robot; a sentence, where it is not to be looked for or cannot be.
+fn collisions(model: &RobotModel, config: &CollisionConfig) -> Result<CollisionModel, String> {
+    if !config.is_checked {
+        return Err("`collision.check` is false, so nothing is known of collisions".to_owned());
+    }
+    let folders = MeshFolders::of_prefixes(&std::env::var("AMENT_PREFIX_PATH").unwrap_or_default());
+    match CollisionModel::configured(model, config, &folders) {
+        Ok(collisions) => {
+            collisions.warnings().iter().for_each(|warning| tracing::warn!("collisions: {warning}"));
+            Ok(collisions)
+        }
+        Err(error) => {
+            tracing::warn!("nothing is known of collisions: {error}");
+            Err(format!("nothing is known of collisions: {error}"))
+        }
+    }
 }
 
 impl IkContext {

@@ -10,7 +10,7 @@ import pytest
 
 from arm import ARM_JOINTS, Client, duration, to
 from fk import angle, between, distance, matrix_of, placed, pose_of, turn
-from ik import NEAR, SO101, TIP, Ik, named, some_positions, stamped, state, tip_at
+from ik import NEAR, SO101, TIP, Answer, Ik, named, some_positions, stamped, state, tip_at
 
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
@@ -377,6 +377,26 @@ def test_constraints_that_nobody_understands_are_refused_in_words(ik: Ik):
         assert answer.code == Code.INVALID_GOAL_CONSTRAINTS and words in answer.message, answer
 
 
+# Collisions
+
+
+def test_answers_that_touch_something_are_refused_with_the_pair_where_that_is_wanted(ik: Ik):
+    wanted = tip_at([0.0, 1.7, 0.3, 0.9, 0.0])
+    careless = ik.ask(wanted, timeout=duration(0.3))
+    assert careless.code == Code.SUCCESS, careless
+    # Below the plane that it stands on, or in itself.
+    careful = ik.ask(wanted, avoid_collisions=True, timeout=duration(0.3))
+    if careful.code != Code.SUCCESS:
+        assert careful.code in (Code.GOAL_IN_COLLISION, Code.TIMED_OUT), careful
+        assert " m of `" in careful.message, careful
+
+
+def test_a_pose_without_collisions_is_a_success_either_way(ik: Ik):
+    wanted = tip_at([0.1, 0.1, 0.1, 0.1, 0.1])
+    for avoid in (False, True):
+        ik.ask(wanted, avoid_collisions=avoid, robot_state=state(named([0.0] * 5))).check(wanted)
+
+
 # Whatever comes
 
 
@@ -462,11 +482,13 @@ def test_links_and_poses_may_come_in_lists_of_one(ik: Ik):
 def test_many_requests_at_once_are_all_answered_rightly(ik: Ik):
     numbers = random.Random(5)
     wanted = [tip_at(some_positions(numbers)) for _ in range(60)]
-    service = ik.client.service(GetPositionIK, "compute_ik")
+    # A client's own queue is ten deep unless it says otherwise.
+    deep = QoSProfile(depth=100)
+    service = ik.client.node.create_client(GetPositionIK, "compute_ik", qos_profile=deep)
+    ik.client.spin_until(service.service_is_ready, "the service")
     futures = [service.call_async(GetPositionIK.Request(ik_request=ik.request(pose))) for pose in wanted]
     ik.client.spin_until(lambda: all(future.done() for future in futures), "every answer", timeout=20.0)
-    from ik import Answer
-
+    ik.client.node.destroy_client(service)
     for future, pose in zip(futures, wanted):
         Answer(future.result()).check(pose)
 
@@ -578,7 +600,7 @@ def test_the_model_may_come_by_topic_and_the_state_in_the_request(start_emulator
     node.wait_for_line("group `arm`: ")
     ik = Ik(client)
     told = ik.where([TIP])
-    assert told.error_code.val == Code.ROBOT_STATE_STALE and "`shoulder_pan`" in told.error_code.message
+    assert told.error_code.val == Code.ROBOT_STATE_STALE and "needs the position of joint" in told.error_code.message
     positions = named([0.1, 0.2, 0.3, 0.4, 0.5])
     assert ik.where([TIP], positions).error_code.val == Code.SUCCESS
     # Nobody has told where the joints are: it begins in the middle of their travel.

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use anyhow::anyhow;
 use futures::StreamExt as _;
 use r2r::geometry_msgs::msg::PoseStamped;
 use r2r::moveit_msgs::srv::{GetPositionFK, GetPositionIK};
 use r2r::std_msgs::msg::Header;
-use r2r::{Node, ServiceRequest};
+use r2r::{Node, QosProfile, ServiceRequest};
 use tokio::sync::Semaphore;
 
 use super::failure::{Code, Failure};
@@ -16,12 +17,21 @@ use super::{IkContext, solve};
 use crate::nodes::messages::stamp_now;
 use crate::nodes::parameters::{respond, service};
 
+/// As many requests may wait to be taken.
+const MOST_WAITING: usize = 200;
+
 /// Offers both, at the top of the node's namespace.
 ///
 /// # Errors
 /// Where one cannot be offered.
 pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
-    let requests = service::<GetPositionIK::Service>(node, "compute_ik")?;
+    // Planners ask for many at once; the usual ten would let the others go unanswered.
+    let requests = node
+        .create_service::<GetPositionIK::Service>(
+            "compute_ik",
+            QosProfile::services_default().keep_last(MOST_WAITING),
+        )
+        .map_err(|error| anyhow!("cannot offer service compute_ik: {error}"))?;
     let shared = context.clone();
     let workers = Arc::new(Semaphore::new(workers()));
     tokio::task::spawn_local(requests.for_each(move |request| {

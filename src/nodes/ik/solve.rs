@@ -4,7 +4,6 @@
 //! places, then what it can reach everywhere, then what an orientation constraint leaves of it. An answer that is only
 //! near is given with an error code and its distance, never as a success.
 
-use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use nalgebra::{Isometry3, Unit, Vector3};
@@ -15,6 +14,7 @@ use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::Header;
 
 use super::IkContext;
+use super::acceptance::{Bystanders, Refusals};
 use super::constraints::Rules;
 use super::failure::{Code, Failure};
 use super::groups::{Group, Reach};
@@ -60,18 +60,16 @@ fn find(
     let rules = Rules::read(context, &request.constraints, &reach, &positions)?;
     let reach = group.narrowed(&context.robot, &reach, &rules.travel);
     let reach = reach.map_err(|error| Code::Failure.because(format!("group `{}`: {error:#}", group.name)))?;
-    if request.avoid_collisions {
-        return Err(Code::CollisionCheckingUnavailable
-            .because("avoid_collisions is set, and this node checks no collisions"));
-    }
+    let bystanders = Bystanders::of(context, request, &reach, &positions)?;
     let until = began + time_for(request, &settings);
     let attempts = attempts(context, group, &reach, &rules, &base_from_target, &positions, (began, until))?;
     let seed = context.seed(&reach, &positions);
-    let refused = Cell::new(false);
+    let refusals = Refusals::default();
     let is_acceptable = |found: &[f64]| {
-        let kept = rules.are_none() || rules.are_kept(context, &reach.position_of(found, &positions));
-        refused.set(refused.get() || !kept);
-        kept
+        let keeps_rules = rules.are_none() || rules.are_kept(context, &reach.position_of(found, &positions));
+        let is_clear = bystanders.as_ref().is_none_or(|bystanders| bystanders.are_clear_of(found));
+        refusals.note(found, keeps_rules, is_clear);
+        keeps_rules && is_clear
     };
     let mut last = None;
     for attempt in &attempts {
@@ -89,7 +87,8 @@ fn find(
         }
     }
     let (attempt, answer) = last.ok_or_else(|| Code::Failure.because("nothing was tried"))?;
-    let (code, message) = verdict(&answer, attempt, refused.get(), began);
+    let refusal = refusals.tell(bystanders.as_ref());
+    let (code, message) = verdict(&answer, attempt, refusal, began);
     let solution = match answer.status {
         Status::Invalid(_) => RobotState::default(),
         _ => robot_state(context, &reach, &answer.positions, &positions),
@@ -169,7 +168,12 @@ fn attempts(
 }
 
 /// The code and the sentence that go with an answer.
-fn verdict(answer: &Answer, attempt: &Attempt, was_refused: bool, began: Instant) -> (Code, String) {
+fn verdict(
+    answer: &Answer,
+    attempt: &Attempt,
+    refusal: Option<(Code, String)>,
+    began: Instant,
+) -> (Code, String) {
     let Answer { position_error, rotation_error, iterations, .. } = answer;
     let spent = format!("{iterations} iterations, {:.3} ms", began.elapsed().as_secs_f64() * 1e3);
     let open = match attempt.leaves_open {
@@ -185,12 +189,12 @@ fn verdict(answer: &Answer, attempt: &Attempt, was_refused: bool, began: Instant
         Status::Approximate => {
             (Code::NoIkSolution, format!("no solution: the nearest is {far} off{open} ({spent})"))
         }
-        Status::Refused => (
-            Code::GoalConstraintsViolated,
-            format!("every solution that was found violates a constraint{open} ({spent})"),
-        ),
+        Status::Refused => {
+            let (code, why) = refusal.unwrap_or((Code::NoIkSolution, "is refused".to_owned()));
+            (code, format!("each solution that was found {why}{open} ({spent})"))
+        }
         Status::TimedOut => {
-            let refused = if was_refused { "; solutions that were found violate a constraint" } else { "" };
+            let refused = refusal.map_or_else(String::new, |(_, why)| format!("; the last solution {why}"));
             (Code::TimedOut, format!("time was up: the nearest is {far} off{open}{refused} ({spent})"))
         }
         Status::Invalid(flaw @ (Flaw::Seed | Flaw::SeedLength)) => {

@@ -52,7 +52,8 @@ impl Transforms {
         for TransformStamped { header, child_frame_id, transform } in &message.transforms {
             let (frame, parent) = (plain(child_frame_id), plain(&header.frame_id));
             let Some(parent_from_frame) = isometry_of(transform) else {
-                tracing::warn!("/tf: the transform from `{frame}` to `{parent}` is none; it does not count");
+                // Whoever broadcasts it does so again and again.
+                tracing::debug!("/tf: the transform from `{frame}` to `{parent}` is none; it does not count");
                 continue;
             };
             let stamp_nanos = i64::from(header.stamp.sec) * 1_000_000_000 + i64::from(header.stamp.nanosec);

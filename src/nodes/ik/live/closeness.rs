@@ -1,9 +1,9 @@
 //! How near the arm is to itself and to what stands around it, for live control.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use crate::cartesian::live::Clearance;
-use crate::collision::{Checker, CollisionModel, MeshFolders};
+use crate::collision::Checker;
 use crate::config::live::LiveConfig;
 use crate::kinematics::Chain;
 use crate::nodes::ik::IkContext;
@@ -30,18 +30,14 @@ impl Closeness {
         if !(config.check_collisions && settings.collision.is_checked) {
             return Ok(Self { checker: None, obstacles: Vec::new(), others: Vec::new() });
         }
-        let folders = MeshFolders::of_prefixes(&std::env::var("AMENT_PREFIX_PATH").unwrap_or_default());
-        let model = CollisionModel::configured(&context.robot.model, &settings.collision, &folders);
+        let model = context.collisions.as_ref().map_err(|reason| anyhow!("{reason}"));
         let model = model.context("collisions of live control (servo.check_collisions switches them off)")?;
-        for warning in model.warnings() {
-            tracing::warn!("collisions: {warning}");
-        }
         let own = |name: &str| chain.joints().iter().any(|joint| joint.name == name);
         let joints = context.robot.model.joints().iter();
         let others =
             joints.filter(|joint| joint.kind.is_single() && joint.mimic.is_none() && !own(&joint.name));
         Ok(Self {
-            checker: Some(Checker::new(&model, chain)?),
+            checker: Some(Checker::new(model, chain)?),
             obstacles: model.obstacles().map(str::to_owned).collect(),
             others: others.map(|joint| joint.name.clone()).collect(),
         })
