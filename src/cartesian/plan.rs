@@ -118,9 +118,11 @@ fn timed(section: &JointSection, limits: &TimingLimits) -> Result<Vec<Waypoint>,
     for end in [0, waypoints.len() - 1] {
         waypoints[end].states.iter_mut().for_each(|state| *state = JointState::at_rest(state.position));
     }
-    let factor = excess(&waypoints, limits.joints)?;
-    for waypoint in &mut waypoints {
-        waypoint.time *= factor;
+    let step = law.duration() / (waypoints.len() - 1) as f64;
+    // Whole nanoseconds, because messages have no others, and a rounded time would be a jerk.
+    let factor = (step * excess(&waypoints, limits.joints)? * 1e9).ceil() * 1e-9 / step;
+    for (index, waypoint) in waypoints.iter_mut().enumerate() {
+        waypoint.time = index as f64 * step * factor;
         for state in &mut waypoint.states {
             state.velocity /= factor;
             state.acceleration /= factor * factor;

@@ -24,12 +24,60 @@ pub struct IkConfig {
     pub aim: AimChoice,
     /// The axis of the tip that points, for groups that do not say it; not zero.
     pub axis: [f64; 3],
+    /// How motions are planned.
+    pub motions: MotionsConfig,
     /// The groups that are described; empty for those of the controllers.
     pub groups: Vec<GroupConfig>,
     /// What must not be touched.
     pub collision: CollisionConfig,
     /// Live control.
     pub live: LiveConfig,
+}
+
+/// How motions to poses and along lines are planned.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct MotionsConfig {
+    /// The group that moves where a request names none; `None` for the first that a controller drives.
+    pub group: Option<String>,
+    /// How far before and after a waypoint (m) the path leaves and rejoins its lines; 0: it stops there.
+    pub blend_radius: f64,
+    /// How long planning a path may take (s).
+    pub planning_time_secs: f64,
+    /// Of the tip: velocity, acceleration, jerk (m/s, …), then of its turn (rad/s, …); 0 where there is none.
+    pub cartesian_limits: [f64; 6],
+}
+
+/// What Pilz's planner calls the limits of the tip, what they limit, and in which unit.
+const CARTESIAN_LIMITS: [(&str, &'static str); 6] = [
+    ("max_trans_vel", "Greatest speed of the tip (m/s); 0: none."),
+    ("max_trans_acc", "Greatest acceleration of the tip (m/s^2); 0: none."),
+    ("max_trans_jerk", "Greatest jerk of the tip (m/s^3); 0: none."),
+    ("max_rot_vel", "Greatest speed of the tip's turn (rad/s); 0: none."),
+    ("max_rot_acc", "Greatest acceleration of the tip's turn (rad/s^2); 0: none."),
+    ("max_rot_jerk", "Greatest jerk of the tip's turn (rad/s^3); 0: none."),
+];
+
+impl MotionsConfig {
+    fn declare(d: &mut Declaration<'_>) -> Self {
+        let group = d.optional("motions.group", "The group that moves where nobody names one.");
+        let blend_radius = d.changeable().number_in(
+            "motions.blend_radius",
+            0.0,
+            0.0..=1.0,
+            "How far before and after a waypoint the path leaves and rejoins its lines (m); 0: it stops there.",
+        );
+        let planning_time_secs = d.changeable().number_in(
+            "motions.planning_time",
+            5.0,
+            0.001..=3600.0,
+            "How long planning a path may take (s).",
+        );
+        let mut limit = |(name, description): (&str, &'static str)| {
+            d.changeable().number_in(&format!("cartesian_limits.{name}"), 0.0, 0.0..=1e6, description)
+        };
+        let cartesian_limits = CARTESIAN_LIMITS.map(&mut limit);
+        Self { group, blend_radius, planning_time_secs, cartesian_limits }
+    }
 }
 
 /// What of a pose counts.
@@ -123,6 +171,7 @@ impl IkConfig {
             state_timeout_secs,
             aim: aim.unwrap_or(AimChoice::ByJoints),
             axis: direction(d, "ik.axis", axis).unwrap_or([0.0, 0.0, 1.0]),
+            motions: MotionsConfig::declare(d),
             groups: group_names(d).into_iter().map(|name| GroupConfig::declare(d, name)).collect(),
             collision: CollisionConfig::declare(d),
             live: LiveConfig::declare(d),

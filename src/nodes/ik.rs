@@ -3,6 +3,7 @@
 //! - [`groups`]: the robot and its groups of joints, each with a solver;
 //! - [`states`], [`tf`]: where joints and frames are;
 //! - [`services`]: `compute_ik` and `compute_fk`; [`solve`] and [`constraints`] are what is behind the first;
+//! - [`motions`]: motions to poses, to positions and along lines, planned and executed;
 //! - [`live`]: live control, by moveit_servo's names;
 //! - [`failure`]: why something is not done, in MoveIt's codes.
 //!
@@ -14,6 +15,7 @@ pub mod constraints;
 pub mod failure;
 pub mod groups;
 pub mod live;
+pub mod motions;
 pub mod services;
 pub mod solve;
 pub mod states;
@@ -75,7 +77,7 @@ pub fn offer(
     if let Err(error) = live::offer(node, &context) {
         tracing::error!("there is no live control: {error:#}");
     }
-    // The seam: motions::offer(node, &context)? goes here.
+    motions::offer(node, &context)?;
     Ok(context)
 }
 
