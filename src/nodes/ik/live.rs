@@ -48,7 +48,10 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
     let (name, reach) = (group.name.clone(), group.reach(&context.robot, "")?);
     let joints: Vec<String> = reach.joints().map(str::to_owned).collect();
     if let Some(stray) = joints.iter().find(|joint| !group.joints.contains(joint)) {
-        return Err(anyhow!("live control of group `{name}`: joint `{stray}` is in its way and not its own"));
+        tracing::warn!(
+            "there is no live control of group `{name}`: joint `{stray}` is in its way and not its own"
+        );
+        return Ok(());
     }
     let limits: Vec<JointLimits> = joints
         .iter()
