@@ -341,6 +341,8 @@ fn narrowed(limits: &JointLimits, margin: f64) -> Result<JointLimits, LimitsErro
     let max_velocity = limits.max_velocity();
     let max_acceleration = usual(limits.max_acceleration(), max_velocity / USUAL_RISE);
     let max_jerk = usual(limits.max_jerk(), max_acceleration / USUAL_JERK_RISE);
+    // A travel that is hardly longer than its margins is used to its ends.
+    let margin = if 4.0 * margin < limits.upper() - limits.lower() { margin } else { 0.0 };
     let (lower, upper) = (limits.lower() + margin, limits.upper() - margin);
     JointLimits::new(RawLimits { lower, upper, max_velocity, max_acceleration, max_jerk })
 }

@@ -35,6 +35,14 @@ LATENCY = 0.15
 MARGIN = 0.1
 
 
+# A table without end, this far above the arm's foot (m).
+TABLE = 0.0
+
+
+def overlay(_) -> dict:
+    return {"ik_node": {"collision": {"table_height": TABLE}}}
+
+
 def tip(positions: Sequence[float]) -> np.ndarray:
     return SO101.pose(TIP, dict(zip(ARM_JOINTS, positions)))
 
@@ -210,6 +218,22 @@ def test_held_into_a_singularity_it_stops_in_time_and_moves_out_again(live):
         assert tip(live.jtc.references())[0, 3] < there - 0.03
         assert 3 in live.codes()
         assert_writes_smooth(writes, ARM_IDS, least_travel=0)
+    live.assert_within_limits()
+
+
+def test_held_into_the_table_it_stops_before_it_and_moves_away_again(live):
+    live.expect(TWIST)
+    with live.jtc.control.writes() as writes:
+        live.hold(2.5, lambda: live.twist((0.0, 0.0, -0.5)))
+        codes = live.codes()
+        assert 4 in codes and codes[-1] == 5, codes[-10:]
+        assert max(map(abs, live.jtc.latest.reference.velocities)) < 1e-6
+        assert live.tips()[:, 2].min() > TABLE
+        there = live.tips()[-1][2]
+        live.hold(0.5, lambda: live.twist((0.0, 0.0, 0.5)))
+        live.jtc.wait_until_rest(20)
+        assert live.tips()[-1][2] > there + 0.05
+        assert_writes_smooth(writes, [2, 3])
     live.assert_within_limits()
 
 
