@@ -225,6 +225,15 @@ impl Live {
         &self.plan
     }
 
+    /// Steps that could not be made in time: the arm has gone so far on its way to a halt instead.
+    pub fn skip(&mut self, steps: usize) {
+        let Some(motion) = self.motion.as_mut() else { return };
+        for _ in 0..steps.min(LONGEST_HALT) {
+            motion.advance(&self.arm, &Wanted::default());
+        }
+        self.plan.drain(..steps.min(self.plan.len()));
+    }
+
     /// Begins a motion for a wish, and ends one that rests without any.
     fn begin_or_end(&mut self, here: &[JointState]) {
         let space = self.wishes.space();

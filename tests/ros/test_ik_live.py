@@ -301,7 +301,7 @@ def test_what_cannot_be_is_refused_in_words_and_moves_nothing(live):
 def test_a_pause_and_another_type_stop_it_smoothly(live):
     for stop in (lambda: live.pause(True), lambda: live.expect(POSE)):
         live.expect(TWIST)
-        stream = threading.Thread(target=send_for, args=(1.0, lambda: live.twist((0.0, 0.25, 0.0))))
+        stream = threading.Thread(target=send_for, args=(1.0, lambda: live.twist((0.0, -0.25, 0.0))))
         stream.start()
         live.jtc.wait_until_beyond(0.05)
         stop()
