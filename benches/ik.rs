@@ -5,9 +5,13 @@
 //! asks for poses beyond the reach. Every answer is checked by the chain's own forward kinematics.
 #![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
 
+#[path = "ik/asked.rs"]
+mod asked;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use asked::Asked;
 use clap::Parser;
 use nalgebra::{Isometry3, Vector3};
 use serde_json::{Value as Json, json};
@@ -40,6 +44,9 @@ struct Options {
     /// Where to write all numbers.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Where to write the questions and answers one by one, for others to be asked the same.
+    #[arg(long, value_name = "FILE")]
+    answers: Option<PathBuf>,
     /// What cargo says to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -65,6 +72,7 @@ fn main() -> anyhow::Result<()> {
         "arm", "kind", "solved %", "mean µs", "p50", "p99", "max", "steps"
     );
     let mut report = Vec::new();
+    let mut answers = Vec::new();
     for [name, urdf, base, tip] in arms {
         let model = RobotModel::from_urdf(&std::fs::read_to_string(urdf)?)?;
         let chain = Chain::between(&model, base, tip)?;
@@ -73,19 +81,26 @@ fn main() -> anyhow::Result<()> {
         let preparing = began.elapsed();
         let bench = Bench { chain: &chain, solver: &solver, options: &options };
         let mut kinds = serde_json::Map::new();
+        let mut sets = Vec::new();
         for (kind, run) in KINDS {
             if options.only.is_empty() || options.only.iter().any(|only| only == kind) {
-                let result = run(&bench);
+                let mut result = run(&bench);
+                let asked = result.as_object_mut().and_then(|result| result.remove("asked"));
+                sets.extend(asked.map(|asked| asked::named(asked, kind)));
                 print(name, kind, &result);
                 kinds.insert(kind.to_owned(), result);
             }
         }
+        answers.push(json!({ "name": name, "urdf": urdf, "base": base, "tip": tip, "sets": sets }));
         report.push(json!({
             "arm": name, "joints": chain.dof(), "preparing_us": micros(preparing), "kinds": kinds,
         }));
     }
     if let Some(file) = options.json {
         std::fs::write(file, serde_json::to_string_pretty(&report)?)?;
+    }
+    if let Some(file) = options.answers {
+        std::fs::write(file, json!({ "arms": answers }).to_string())?;
     }
     Ok(())
 }
@@ -112,18 +127,26 @@ impl Bench<'_> {
     fn solve(&self, aim: Aim, target: fn(&Self, &mut fastrand::Rng) -> Vec<f64>) -> Json {
         let mut random = fastrand::Rng::with_seed(self.options.random_seed);
         let mut times = Times::default();
+        let mut asked = Asked::default();
         let (mut solved, mut wrong) = (0, 0);
         for _ in 0..self.options.targets {
             let base_from_tip = self.chain.tip_pose(&target(self, &mut random));
             let seed = self.random(&mut random);
             let goal = Goal { base_from_tip, aim, tolerance: Tolerance::default() };
             let answer = times.solve(self, &goal, &seed);
+            if self.options.answers.is_some() {
+                asked.add(&base_from_tip, &seed, &answer, times.last());
+            }
             let claims = answer.status == Status::Solved;
             let holds = self.is_met(&goal, &answer.positions);
             solved += usize::from(claims && holds);
             wrong += usize::from(claims && !holds);
         }
-        times.report(solved, wrong)
+        let mut report = times.report(solved, wrong);
+        if self.options.answers.is_some() {
+            report["asked"] = asked.json(&aim);
+        }
+        report
     }
 
     /// Goals a bit or far beyond the reach: right answers are approximate.
@@ -273,6 +296,11 @@ impl Times {
         }
         self.add(took, answer.iterations);
         answer
+    }
+
+    /// What the last one took, in nanoseconds.
+    fn last(&self) -> u64 {
+        self.nanos.last().copied().unwrap_or(0)
     }
 
     fn add(&mut self, took: Duration, steps: u32) {

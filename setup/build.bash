@@ -103,15 +103,26 @@ make_overlay() {
     ln -s "$root/target/release" "$overlay/lib/servo_arm"
 }
 
-# Builds those of `interfaces/` that the ROS in use has not. A later package may use an earlier one.
+# Builds those of `interfaces/` that the ROS in use has not, each after those that it depends on.
 build_interfaces() {
-    local key=$1 package name
-    for package in "$root"/interfaces/*/package.xml; do
-        name=$(basename "$(dirname "$package")")
+    local key=$1 name
+    for name in $(stand_ins); do
         has_interfaces "$name" && continue
         key=$(printf '%s\n' "$key" "$(digest_of "interfaces/$name")" | digest)
         step "interfaces-$name" "$key" "building the interfaces of $name" build_interface_package "$name"
     done
+}
+
+# Names of the packages in `interfaces/`, those that another one depends on first.
+stand_ins() {
+    local package name needed
+    for package in "$root"/interfaces/*/package.xml; do
+        name=$(basename "$(dirname "$package")")
+        printf '%s %s\n' "$name" "$name"
+        for needed in $(sed -n 's:.*<depend>\(.*\)</depend>.*:\1:p' "$package"); do
+            [[ ! -d $root/interfaces/$needed ]] || printf '%s %s\n' "$needed" "$name"
+        done
+    done | tsort
 }
 
 has_interfaces() {

@@ -4,6 +4,7 @@
 passed=0 failed=0 skipped=0
 failures=()
 skips=()
+repetitions=()
 
 test_everything() {
     local filter=$1
@@ -73,6 +74,7 @@ python_tests() {
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + left_out))
     while read -r line; do failures+=("$name: $line"); done < <(sed -nE 's/^(FAILED|ERROR) //p' "$log")
     while read -r line; do skips+=("$name: $line"); done < <(sed -n 's/^SKIPPED //p' "$log")
+    while read -r line; do repetitions+=("$name: $line"); done < <(sed -n 's/^REPEATED //p' "$log")
     # With a filter it is no failure that nothing is left (5).
     if ((status != 0 && bad == 0)) && [[ -z $filter || $status != 5 ]]; then failure "$name (exit status $status)"; fi
 }
@@ -94,7 +96,10 @@ report() {
     printf '\n'
     if ((passed + failed == 0)); then failure "no test has this name"; fi
     for line in "${skips[@]}"; do printf 'skipped: %s\n' "$line"; done
+    for line in "${repetitions[@]}"; do printf 'repeated: %s\n' "$line"; done
     for line in "${failures[@]}"; do printf 'FAILED: %s\n' "$line"; done
-    printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+    printf '%d passed, %d failed, %d skipped' "$passed" "$failed" "$skipped"
+    ((${#repetitions[@]} == 0)) || printf ', %d repeated' "${#repetitions[@]}"
+    printf '\n'
     ((failed == 0))
 }

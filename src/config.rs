@@ -4,12 +4,15 @@
 //! no ROS API and opens no file but those it is asked to read.
 
 pub mod arm;
+pub mod collision;
 pub mod common;
 pub mod controller;
 pub mod declaration;
 pub mod from_value;
 pub mod gripper;
 pub mod hardware;
+pub mod ik;
+pub mod live;
 pub mod manager;
 pub mod parameters;
 pub mod settings;
@@ -22,6 +25,7 @@ use controller::ControllerConfig;
 use declaration::{Declaration, Declared, ParameterError, reject_unknown};
 use gripper::{GripperConfig, GripperKind};
 use hardware::HardwareConfig;
+use ik::IkConfig;
 use manager::ManagerConfig;
 use parameters::{ParameterFileError, Parameters, Value};
 
@@ -38,6 +42,8 @@ pub enum Part {
     Gripper(GripperKind),
     /// Which controllers there are.
     Manager,
+    /// Inverse kinematics. Alone it needs neither joints nor a robot model: both may come with the model's topic.
+    Ik,
 }
 
 /// The configuration of an arm, as far as a node needs it.
@@ -53,6 +59,8 @@ pub struct Config {
     pub gripper: GripperConfig,
     /// The controller manager's part; without meaning where that part was not asked for.
     pub manager: ManagerConfig,
+    /// The part of the inverse kinematics; without meaning where that part was not asked for.
+    pub ik: IkConfig,
     /// The parameters that the parts asked for have, by name.
     pub declared: BTreeMap<String, Declared>,
     /// What the user is to be told once: a sentence for each parameter that was given and has no meaning here.
@@ -116,17 +124,19 @@ impl Config {
     }
 
     fn read(reading: &mut Reading<'_>) -> Self {
-        let arm = reading.section(None, ArmConfig::declare);
+        let needs_model = reading.parts != [Part::Ik];
+        let arm = reading.section(None, |d| ArmConfig::declare(d, needs_model));
         let joints = &arm.joints;
         let hardware = reading.section(Some(Part::Hardware), |d| HardwareConfig::declare(d, joints));
         let controller = reading.section(Some(Part::Controller), |d| ControllerConfig::declare(d, joints));
         let kind = reading.gripper_kind();
         let gripper = reading.section(Some(Part::Gripper(kind)), |d| GripperConfig::declare(d, joints, kind));
+        let ik = reading.section(Some(Part::Ik), IkConfig::declare);
         let taken: BTreeSet<String> = reading.known.iter().filter_map(|name| group_of(name)).collect();
         let manager = reading
             .section(Some(Part::Manager), |d| ManagerConfig::declare(d, |group| !taken.contains(group)));
         let (declared, remarks) = (BTreeMap::new(), Vec::new());
-        Self { arm, hardware, controller, gripper, manager, declared, remarks }
+        Self { arm, hardware, controller, gripper, manager, ik, declared, remarks }
     }
 
     /// Reads what the file at `path` says of the hardware node, with `overrides` on top.

@@ -7,12 +7,17 @@
 //! - [`protocol`]: bytes on the wire become values, and back;
 //! - [`kinematics`]: the robot model: limits and forward kinematics;
 //! - [`trajectory`]: validated trajectories and their splines;
+//! - [`cartesian`]: paths of the tip through space, and driving it live;
+//! - [`collision`]: what of a robot can touch what, and how near it is;
 //! - [`control`]: what the arm is told this tick;
 //! - [`servo`]: the serial bus, its thread, and the emulated servos at the other end;
-//! - `nodes`: the ROS faces (feature `ros`).
+//! - `nodes`: the ROS faces (feature `ros`);
+//! - [`tool`]: the command line that answers questions about an arm, beside `nodes`.
 //!
 //! Everything down to [`control`] is pure: told the time, no ports, no ROS.
 
+pub mod cartesian;
+pub mod collision;
 pub mod config;
 pub mod control;
 pub mod kinematics;
@@ -20,5 +25,6 @@ pub mod kinematics;
 pub mod nodes;
 pub mod protocol;
 pub mod servo;
+pub mod tool;
 pub mod trajectory;
 pub mod units;

@@ -7,7 +7,8 @@
 //! - [`hardware`], [`controller`], [`gripper`], [`controller_manager`]: what a node of that kind offers, wherever it runs;
 //! - [`controllers`]: the controllers that a process hosts, put together as its parameters say;
 //! - [`publisher`], [`statistics`], [`running_arm`]: the threads that run an arm and publish what it does;
-//! - [`hardware_node`], [`controller_node`], [`arm_node`]: the processes.
+//! - [`ik`]: what inverse kinematics offer, wherever they run;
+//! - [`hardware_node`], [`controller_node`], [`ik_node`], [`arm_node`]: the processes.
 
 pub mod action_server;
 pub mod arm_node;
@@ -18,6 +19,8 @@ pub mod controllers;
 pub mod gripper;
 pub mod hardware;
 pub mod hardware_node;
+pub mod ik;
+pub mod ik_node;
 pub mod logging;
 pub mod messages;
 mod parameter_values;

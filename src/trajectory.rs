@@ -7,6 +7,7 @@ mod extremes;
 pub mod feasibility;
 mod integration;
 pub mod leg;
+pub mod limiter;
 pub mod limits;
 pub mod motion;
 mod piece;

@@ -37,19 +37,19 @@ pub struct LimitOverrides {
 }
 
 impl ArmConfig {
-    /// Declares and reads the shared parameters.
-    pub fn declare(declaration: &mut Declaration<'_>) -> Self {
+    /// Declares and reads the shared parameters; whoever needs no model from them needs no joints either.
+    pub fn declare(declaration: &mut Declaration<'_>, needs_model: bool) -> Self {
         let urdf = declaration.or("urdf", String::new(), "Robot model: a path, or package://PACKAGE/PATH.");
         let robot_description = declaration.or(
             "robot_description",
             String::new(),
             "Robot model as URDF text; used instead of `urdf`.",
         );
-        if urdf.is_empty() && robot_description.is_empty() {
+        if needs_model && urdf.is_empty() && robot_description.is_empty() {
             let expected = "give it, or the URDF's text in `robot_description`";
             declaration.refuse("urdf", Value::String(String::new()), expected);
         }
-        let joints = joints(declaration);
+        let joints = joints(declaration, needs_model);
         let update_rate_hz =
             declaration.number_in("update_rate_hz", 100.0, 1.0..=2000.0, "Control cycles a second (Hz).");
         // Every ROS node has it. Who sets it is warned where the node starts.
@@ -63,9 +63,13 @@ impl ArmConfig {
     }
 }
 
-fn joints(declaration: &mut Declaration<'_>) -> Vec<String> {
-    let joints: Vec<String> =
-        declaration.required("joints", "Names of the joints, in the order of every list that is published.");
+fn joints(declaration: &mut Declaration<'_>, needed: bool) -> Vec<String> {
+    let about = "Names of the joints, in the order of every list that is published.";
+    let joints: Vec<String> = if needed {
+        declaration.required("joints", about)
+    } else {
+        declaration.optional("joints", about).unwrap_or_default()
+    };
     let repeated = joints.iter().enumerate().find(|(i, joint)| joints[..*i].contains(joint));
     if let Some((_, joint)) = repeated {
         let expected = format!("each joint must be named once, and `{joint}` is named twice");

@@ -80,6 +80,24 @@ impl FromValue for f64 {
     }
 }
 
+impl FromValue for Vec<f64> {
+    const TYPE: &'static str = "double_array";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        match value {
+            Value::DoubleArray(values) => Some(values.clone()),
+            // As with a single number.
+            #[expect(clippy::cast_precision_loss, reason = "parameters are far below 2^53")]
+            Value::IntegerArray(values) => Some(values.iter().map(|&value| value as f64).collect()),
+            other => other.is_empty_list().then(Self::new),
+        }
+    }
+
+    fn into_value(self) -> Value {
+        Value::DoubleArray(self)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -39,6 +39,8 @@ pub struct HardwareConfig {
     pub on_fault: TorquePolicy,
     /// How the control thread runs.
     pub realtime: RealtimeConfig,
+    /// Whether `arm_node` hosts `ik_node` too.
+    pub has_ik_node: bool,
 }
 
 /// One servo and the joint that it moves.
@@ -157,6 +159,7 @@ impl HardwareConfig {
                 )
                 .unwrap_or(TorquePolicy::Hold),
             realtime: realtime(d),
+            has_ik_node: d.or("has_ik_node", true, "Whether arm_node hosts ik_node too."),
         }
         .with_distinct_ids(d, joints)
     }

@@ -10,6 +10,8 @@
 //! ```
 //! `Cᵢ` holds the fixed joints in their order and the turn that brings the next axis to z.
 
+use std::f64::consts::TAU;
+
 use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, Unit, UnitQuaternion, Vector3};
 
 use super::model::{Joint, JointKind, ModelError, RobotModel};
@@ -103,15 +105,7 @@ impl Chain {
     /// # Panics
     /// Where `positions` are not as many as [`Chain::dof`].
     pub fn tip_pose(&self, positions: &[f64]) -> Isometry3<f64> {
-        self.check(positions);
-        let mut base_from_here = Placement::IDENTITY;
-        for step in &self.moves {
-            base_from_here = step.apply(&base_from_here, positions);
-        }
-        match self.frames.last() {
-            Some(tip) => base_from_here.then(&tip.moved_from_frame).to_isometry(),
-            None => Isometry3::identity(),
-        }
+        self.walk(positions, |_, _| {}).to_isometry()
     }
 
     /// `base_from_frame` of every frame in [`Chain::frames`] with the joints at `positions`.
@@ -131,6 +125,32 @@ impl Chain {
             poses.push(base_from_here.then(&frame.moved_from_frame).to_isometry());
         }
         poses
+    }
+
+    /// Goes from base to tip and gives `base_from_tip`; shows each move, and where it has led to:
+    /// `base_from_moved`, whose z is the axis of the move.
+    pub(super) fn walk(&self, positions: &[f64], mut see: impl FnMut(&Move, &Placement)) -> Placement {
+        self.check(positions);
+        let mut base_from_here = Placement::IDENTITY;
+        for step in &self.moves {
+            base_from_here = step.apply(&base_from_here, positions);
+            see(step, &base_from_here);
+        }
+        self.frames.last().map_or(base_from_here, |tip| base_from_here.then(&tip.moved_from_frame))
+    }
+
+    /// Whether everything is where it was after a full turn of this joint: it turns, and so do all that it leads,
+    /// by whole turns.
+    pub(in crate::kinematics) fn repeats(&self, position: usize) -> bool {
+        let its_own = |step: &&Move| step.position == position;
+        self.moves.iter().filter(its_own).all(|step| !step.slides && step.multiplier.fract() == 0.0)
+    }
+
+    /// The way of a joint from one position to another: the shorter way round where it turns without end.
+    pub(in crate::kinematics) fn way(&self, position: usize, from: f64, to: f64) -> f64 {
+        let way = to - from;
+        let is_endless = self.joints[position].limits.position.is_none() && self.repeats(position);
+        if is_endless { way - TAU * (way / TAU).round() } else { way }
     }
 
     fn check(&self, positions: &[f64]) {
@@ -217,13 +237,20 @@ impl Builder {
         let (multiplier, offset) =
             joint.mimic.as_ref().map_or((1.0, 0.0), |mimic| (mimic.multiplier, mimic.offset));
         let joint_from_axis = z_to(&joint.axis);
-        let step = Move {
+        let mut step = Move {
             last_from_axis: self.moved_from_here.then(&joint_from_axis),
             slides: joint.kind == JointKind::Prismatic,
-            position: self.position_of(leader),
+            position: 0,
             multiplier: sign * multiplier,
             offset: sign * offset,
         };
+        // A follower that ignores its leader stands still.
+        if multiplier == 0.0 {
+            let moved = step.apply(&Placement::IDENTITY, &[0.0]);
+            self.moved_from_here = moved.then(&joint_from_axis.inverse());
+            return;
+        }
+        step.position = self.position_of(leader);
         self.chain.moves.push(step);
         self.moved_from_here = joint_from_axis.inverse();
     }
@@ -289,7 +316,7 @@ impl Placement {
         self.translation += self.rotation.column(2) * distance;
     }
 
-    fn to_isometry(self) -> Isometry3<f64> {
+    pub(super) fn to_isometry(self) -> Isometry3<f64> {
         let turn = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(self.rotation));
         Isometry3::from_parts(Translation3::from(self.translation), turn)
     }

@@ -1,16 +1,18 @@
 //! The robot model: frames, the joints between them and their limits, read from a URDF.
 //!
-//! Knows nothing of the geometry of bodies; what moves where is [`super::chain`].
+//! Holds the shapes of links as plain data; what moves where is [`super::chain`].
 //!
 //! A frame is a URDF link, at the joint that carries it. The frames are a tree with one root, every
 //! number is finite, every name is unique: a [`RobotModel`] needs no further check.
 
+mod body;
 mod error;
 mod outline;
 mod urdf;
 
 use nalgebra::{Isometry3, Unit, Vector3};
 
+pub use body::{Body, Shape};
 pub use error::ModelError;
 
 /// A robot as its URDF describes it: a tree of frames with joints between them.
@@ -30,6 +32,8 @@ pub struct Frame {
     pub parent: Option<usize>,
     /// The joint that carries this frame, in [`RobotModel::joints`]; the root has none.
     pub joint: Option<usize>,
+    /// What of it can touch something.
+    pub collision: Vec<Body>,
 }
 
 /// How one frame moves in another.
@@ -140,6 +144,18 @@ impl RobotModel {
     /// The joint of this name.
     pub fn joint(&self, name: &str) -> Option<&Joint> {
         self.joints.iter().find(|joint| joint.name == name)
+    }
+
+    /// The same robot, with another travel of a joint; one that turned without end does not any more.
+    #[must_use]
+    pub fn with_travel(mut self, joint: &str, travel: PositionRange) -> Self {
+        if let Some(joint) = self.joints.iter_mut().find(|of| of.name == joint && of.kind.is_single()) {
+            joint.limits.position = Some(travel);
+            if joint.kind == JointKind::Continuous {
+                joint.kind = JointKind::Revolute;
+            }
+        }
+        self
     }
 
     /// The limits of the joint of this name; a fixed joint has a set of none.

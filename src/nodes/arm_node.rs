@@ -7,6 +7,7 @@ use rtrb::{Producer, PushError};
 
 use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
 use super::hardware::HardwareServices;
+use super::ik_node;
 use super::ros::{self, NodeBuilder};
 use super::running_arm::RunningArm;
 use super::{hardware, parameters};
@@ -45,6 +46,9 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     parameters::serve(&mut hardware_node.node, config.declared)?;
     sinks.insert(0, Box::new(joint_publisher));
     nodes.push(hardware_node.node);
+    if config.hardware.has_ik_node {
+        nodes.push(ik_node::Draft::read(&context)?.host(model)?);
+    }
     let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
     let spinning = ros::spin(nodes)?;
 

@@ -138,8 +138,9 @@ impl Remote {
         if !self.ready {
             return;
         }
+        // One that waited together with the one before is newer, but no time has passed in which to step.
+        let Some(time) = self.beat.time_of(now) else { return };
         self.references.fill(Reference::Hold);
-        let time = self.beat.time_of(now);
         if self.ensemble.step(time, &self.measured, &mut self.references) {
             self.last_moved = now;
         }

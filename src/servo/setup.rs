@@ -92,7 +92,7 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
     let limits = joints
         .iter()
         .zip(&config.arm.limit_overrides)
-        .map(|(joint, overrides)| limits(joint, *overrides))
+        .map(|(joint, overrides)| joint_limits(joint, *overrides))
         .collect::<Result<Vec<_>, _>>()?;
     let rating = |(joint, limits): (&&Joint, &JointLimits)| JointRating {
         max_velocity: limits.max_velocity(),
@@ -134,7 +134,11 @@ fn movable<'a>(model: &'a RobotModel, name: &str) -> Result<&'a Joint, SetupErro
     }
 }
 
-fn limits(joint: &Joint, overrides: LimitOverrides) -> Result<JointLimits, SetupError> {
+/// What a joint may do at most: what the URDF says, where nothing replaces it.
+///
+/// # Errors
+/// Where neither says how fast it may be, or its travel is empty.
+pub fn joint_limits(joint: &Joint, overrides: LimitOverrides) -> Result<JointLimits, SetupError> {
     let range = joint.limits.position.filter(|_| joint.kind != JointKind::Continuous);
     let name = || joint.name.clone();
     let raw = RawLimits {

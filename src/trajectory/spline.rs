@@ -103,6 +103,11 @@ pub struct Passing<'a> {
 
 /// A trajectory that is joined midway is come upon within no less than this (s), where it lasts so long.
 const SHORTEST_LEAD: f64 = 0.03;
+/// What is no difference between a joint and a motion (rad or m, and a second, and a second squared): what steps that
+/// are some microseconds early or late make of it, and far less than a servo can tell.
+const SAME_POSITION: f64 = 1e-5;
+const SAME_VELOCITY: f64 = 1e-3;
+const SAME_ACCELERATION: f64 = 0.1;
 
 impl Passing<'_> {
     /// The state of a column there; of positions alone, with the velocity that the waypoint is passed at.
@@ -206,8 +211,15 @@ impl Spline {
     /// Joints that turn for ever go the short way. A joint in motion is led by a quintic: to a waypoint without
     /// accelerations it comes with the acceleration that the next segment begins with, so that nothing jumps. A
     /// joint at rest is led by what the waypoint carries. A line begins with the velocity, not the acceleration.
+    ///
+    /// Where every joint is on the motion already, as it is when one sends the same states again with more behind
+    /// them, nothing is bent.
     pub fn begin(&mut self, time: f64, state_of: impl Fn(usize) -> JointState) {
         self.unwind(time, &state_of);
+        if let Some(index) = self.segment_that_goes_on(time, &state_of) {
+            (self.cursor, self.lead) = (index, Some(index));
+            return;
+        }
         self.lead = self.waypoint_to_join(time);
         let Some(index) = self.lead else { return };
         self.cursor = index;
@@ -220,6 +232,21 @@ impl Spline {
             let slot = index * self.columns() + column;
             self.pieces[slot] = self.lead_in(index, column, from);
         }
+    }
+
+    /// The segment between two waypoints on which every column is already.
+    fn segment_that_goes_on(&self, time: f64, state_of: impl Fn(usize) -> JointState) -> Option<usize> {
+        let index = self.next_waypoint(time).filter(|index| 0 < *index)?;
+        let Segment { start, end, degree, .. } = self.segments[index];
+        let is_on = |column: usize| {
+            let piece = &self.pieces[index * self.columns() + column];
+            let (planned, is) =
+                (self.turned(column, piece.sample(time - start, end - start)), state_of(column));
+            (planned.position - is.position).abs() <= SAME_POSITION
+                && (planned.velocity - is.velocity).abs() <= SAME_VELOCITY
+                && (planned.acceleration - is.acceleration).abs() <= SAME_ACCELERATION
+        };
+        (degree == Degree::Quintic && (0..self.columns()).all(is_on)).then_some(index)
     }
 
     /// The state of every column at `time`, given to `put(column, state)`; before and after, it rests at the ends.

@@ -121,10 +121,32 @@ fn what_cannot_be_a_chain_is_told_by_name() {
     let unknown = between("world", "hand");
     assert!(unknown.starts_with("the robot has no frame `hand`; it has world, mount, "), "{unknown}");
 
-    let free = CROOKED.replace("name=\"swivel\" type=\"continuous\"", "name=\"swivel\" type=\"floating\"");
-    let refused = Chain::between(&model(&free), "world", "probe").unwrap_err();
-    assert!(matches!(&refused, ModelError::FreeJoint { joint, .. } if joint == "swivel"), "{refused}");
-    assert!(Chain::between(&model(&free), "sled", "probe").is_ok(), "the rest still moves");
+    for kind in ["floating", "planar", "spherical"] {
+        let kind = format!("name=\"swivel\" type=\"{kind}\"");
+        let free = model(&CROOKED.replace("name=\"swivel\" type=\"continuous\"", &kind));
+        let refused = Chain::between(&free, "world", "probe").unwrap_err().to_string();
+        assert!(
+            refused
+                .starts_with("joint `swivel`, between `world` and `probe`, is floating, planar or spherical"),
+            "{refused}"
+        );
+        assert!(Chain::between(&free, "sled", "probe").is_ok(), "the rest still moves");
+    }
+}
+
+#[test]
+fn a_follower_that_ignores_its_leader_stands_still() {
+    let urdf = model(&CROOKED.replace("multiplier=\"-0.5\"", "multiplier=\"0\""));
+    let fixed = model(&CROOKED.replace("multiplier=\"-0.5\"", "multiplier=\"1e-30\""));
+    let refused = Chain::between(&urdf, "flange", "knuckle").unwrap_err();
+    assert!(matches!(refused, ModelError::NothingMoves { .. }), "{refused}");
+    for (base, tip) in [("world", "probe"), ("probe", "world")] {
+        let (still, slow) =
+            (Chain::between(&urdf, base, tip).unwrap(), Chain::between(&fixed, base, tip).unwrap());
+        assert_eq!(still.dof(), 3);
+        let positions = [0.3, 0.1, -0.7];
+        check_close(&still.tip_pose(&positions), &slow.tip_pose(&positions), 1e-14, tip);
+    }
 }
 
 fn model(urdf: &str) -> RobotModel {

@@ -68,6 +68,16 @@ fn faults_are_told_with_the_name_of_the_culprit() {
             "velocity=\"-1\"",
             "joint `slide`: limit velocity is -1; it must not be negative",
         ),
+        (
+            "lower=\"-0.1\"",
+            "lower=\"-1e308\"",
+            "joint `slide`: limit lower is -1e308; its size must be below 1e40",
+        ),
+        (
+            "0.01 0.02 0.03",
+            "0.01 0.02 1e99",
+            "joint `slide`: origin xyz is 1e99; its size must be below 1e40",
+        ),
         ("effort=\"40\"", "effort=\"inf\"", "joint `slide`: limit effort is inf; it must be a finite number"),
         ("effort=\"40\"", "effort=\"4O\"", "joint `slide`: invalid float literal"),
         (" velocity=\"0.3\"", "", "joint `slide`: missing field `velocity`"),
@@ -271,7 +281,12 @@ fn check_survives(text: &str) {
         Ok(model) => {
             for tip in model.frames() {
                 if let Ok(chain) = Chain::between(&model, model.root(), &tip.name) {
-                    chain.tip_pose(&vec![0.3; chain.dof()]);
+                    let pose = chain.tip_pose(&vec![0.3; chain.dof()]);
+                    assert!(
+                        pose.to_homogeneous().iter().all(|entry| entry.is_finite()),
+                        "{}: {pose}",
+                        tip.name
+                    );
                 }
             }
         }

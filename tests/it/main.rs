@@ -1,6 +1,8 @@
 //! The package from outside, one module for each thing that must hold.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
+mod collision;
+mod collision_obstacles;
 mod control_faults;
 mod control_limits;
 mod control_loop;
@@ -9,7 +11,13 @@ mod emulated_port;
 mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
+mod kinematics_conditioning;
+mod kinematics_golden;
 mod kinematics_ik;
 mod kinematics_ik_hostile;
+mod kinematics_jacobian;
 mod kinematics_model;
+mod kinematics_solutions;
+mod kinematics_tree;
 mod rustypot_client;
+mod servo_tool;

@@ -188,6 +188,7 @@ class Arm:
         else:
             self.hardware = self.start("hardware_node", **parameters)
             self.controller = self.start("controller_node", **parameters)
+            self.start("ik_node", **parameters)
 
     def wait_until_holding(self) -> None:
         self.hardware.wait_for_line("Energizing -> Holding")

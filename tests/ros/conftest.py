@@ -12,11 +12,16 @@ import pytest
 
 from arm import IDS, SHAPES, Arm, Client, System, running
 from harness import Domain
+from held_up import RunAgain
 from jtc import Jtc
 
 
 # Whoever starts a test run in the background has interrupts ignored, and all that it starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(RunAgain())
 
 
 @pytest.fixture(scope="session")

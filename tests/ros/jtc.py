@@ -153,8 +153,16 @@ class Curve:
 
     def irregular(self) -> np.ndarray:
         """For each step whether it, or one beside it, did not take about a period."""
-        off = np.abs(np.diff(self.times) - PERIOD) > 0.3 * PERIOD
+        off = self._off()
         return off | np.concatenate(([False], off[:-1])) | np.concatenate((off[1:], [False]))
+
+    def on_time_for(self, length: float) -> np.ndarray:
+        """For each sample whether no step of the last so many seconds took other than about a period."""
+        offs = np.concatenate(([-np.inf], self.times[1:][self._off()]))
+        return length < self.times - offs[np.searchsorted(offs, self.times, side="right") - 1]
+
+    def _off(self) -> np.ndarray:
+        return np.abs(np.diff(self.times) - PERIOD) > 0.3 * PERIOD
 
 
 def widest(spans: np.ndarray) -> np.ndarray:

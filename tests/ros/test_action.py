@@ -297,4 +297,4 @@ def assert_names_violation(text: str, joint: str, allowed: float) -> None:
     said = re.search(r"joint (\w+) is off by (-?[\d.]+).*tolerance ([\d.]+)", text)
     assert said, text
     assert said.group(1) == joint
-    assert float(said.group(2)) > float(said.group(3).rstrip(".")) == allowed
+    assert float(said.group(2)) >= float(said.group(3).rstrip(".")) == allowed

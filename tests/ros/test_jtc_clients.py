@@ -89,9 +89,15 @@ def test_moveit_servo_jogs_the_arm_steadily_and_it_stops_when_the_window_ends(jt
         jtc.wait_until_rest(10)
     curve = jtc.curve(JOINT)
     curve.assert_smooth()
-    steady = curve.between(begin + ahead + ramp + 0.1, ended - 0.05)
+    under_way, still_sent = begin + ahead + ramp + 0.1, ended - 0.05
+    steady = curve.between(under_way, still_sent)
     assert steady.times.size > 50
-    assert steady.velocities.min() > 0.7 * speed and steady.velocities.max() < 1.3 * speed
+    # A cycle that was late leaves the reference behind; the next windows bring it back to where it should be.
+    on_time = curve.on_time_for(3.0 * period) & (under_way <= curve.times) & (curve.times <= still_sent)
+    velocities = curve.velocities[on_time]
+    assert velocities.size > 30
+    assert velocities.min() > 0.7 * speed and velocities.max() < 1.3 * speed
+    assert steady.velocities.min() > 0.5 * speed, "it does not stop and go"
     assert max(abs(p - state(t)[0]) for t, p in zip(steady.times, steady.positions)) < 0.02
     # To the end of the last window, and what stopping takes from there.
     last = state(ended + ahead)[0]

@@ -74,7 +74,8 @@ def test_a_violation_names_the_shorter_way_round(jtc):
     result = goal.result()
     assert_aborted(result, Code.PATH_TOLERANCE_VIOLATED, "Aborted due to path tolerance violation")
     [amount] = re.findall(rf"joint {ENDLESS} is off by (-?[\d.]+)", result.text)
-    assert 0.1 < abs(float(amount)) < 0.3
+    # The text is rounded.
+    assert 0.1 <= abs(float(amount)) < 0.3
 
 
 def test_a_first_point_at_time_zero_may_be_a_turn_away(jtc):

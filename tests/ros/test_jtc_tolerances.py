@@ -26,7 +26,7 @@ def assert_names(text: str, joint: str, allowed: float) -> None:
     assert said, text
     joint_said, amount, _, tolerance_said = said.groups()
     assert joint_said == joint
-    assert abs(float(amount)) > float(tolerance_said) == allowed
+    assert abs(float(amount)) >= float(tolerance_said) == allowed
 
 
 def assert_stops_near_the_reference(jtc, joint: str) -> None:

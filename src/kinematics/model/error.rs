@@ -100,6 +100,18 @@ pub enum ModelError {
         /// Its value.
         value: f64,
     },
+    /// A number that nothing can be reckoned with.
+    #[error("joint `{joint}`: {what} is {value:e}; its size must be below {limit:e}")]
+    TooLarge {
+        /// The joint.
+        joint: String,
+        /// The attribute.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// The size that is not read any more.
+        limit: f64,
+    },
     /// An axis that points nowhere.
     #[error("joint `{joint}`: axis {xyz:?} has no direction; give it a length near 1")]
     Axis {
@@ -107,6 +119,30 @@ pub enum ModelError {
         joint: String,
         /// The axis as the URDF gives it.
         xyz: [f64; 3],
+    },
+    /// A shape without extent.
+    #[error(
+        "link `{link}`: collision {body} has {what} {value}; it must be finite and not zero, lengths above it"
+    )]
+    Body {
+        /// The link.
+        link: String,
+        /// The body's name in backticks, or its number.
+        body: String,
+        /// The attribute.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+    },
+    /// A shape that is nowhere.
+    #[error("link `{link}`: collision {body} has {value} in its origin; it must be a finite number")]
+    BodyOrigin {
+        /// The link.
+        link: String,
+        /// The body's name in backticks, or its number.
+        body: String,
+        /// The number.
+        value: f64,
     },
     /// A joint that stops nowhere.
     #[error("joint `{joint}` has no <limit>; a {kind} joint needs lower, upper, velocity and effort")]

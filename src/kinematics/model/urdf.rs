@@ -13,12 +13,14 @@ use tracing::subscriber::{NoSubscriber, with_default};
 use urdf_rs::JointType;
 
 use super::outline::{Outline, TooDeep, outline};
-use super::{Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel};
+use super::{Frame, Joint, JointKind, JointLimits, Mimic, ModelError, PositionRange, RobotModel, body};
 
 /// A link's shape, the deepest that a URDF needs, is five deep; extensions of simulators go to a dozen.
 const MAX_NESTING: usize = 64;
 /// Far beyond any robot, far below what the recursion in `k` survives.
 const MAX_JOINTS_FROM_ROOT: usize = 256;
+/// Simulators write limits up to 3.4e38 for none. From here on, products of a few lengths are infinite.
+const LARGEST: f64 = 1e40;
 
 pub(super) fn read(text: &str) -> Result<RobotModel, ModelError> {
     let outline = outline(text, MAX_NESTING).map_err(|TooDeep| ModelError::Nesting { limit: MAX_NESTING })?;
@@ -150,6 +152,9 @@ fn check_numbers(joint: &urdf_rs::Joint) -> Result<(), ModelError> {
         if let Some(&value) = values.iter().find(|value| !value.is_finite()) {
             return Err(ModelError::NotFinite { joint: joint.name.clone(), what, value });
         }
+        if let Some(&value) = values.iter().find(|value| LARGEST < value.abs() && !what.starts_with("axis")) {
+            return Err(ModelError::TooLarge { joint: joint.name.clone(), what, value, limit: LARGEST });
+        }
     }
     Ok(())
 }
@@ -199,13 +204,19 @@ fn from_tree(robot: &urdf_rs::Robot, mut leaders: HashMap<String, Mimic>) -> Res
     let tree = tree_of(robot);
     let described: HashMap<&str, &urdf_rs::Joint> =
         robot.joints.iter().map(|joint| (joint.name.as_str(), joint)).collect();
+    let mut bodies = robot
+        .links
+        .iter()
+        .map(|link| Ok((link.name.as_str(), body::bodies(link)?)))
+        .collect::<Result<HashMap<_, _>, _>>()?;
     let mut indices: HashMap<&str, usize> = HashMap::new();
     let mut model = RobotModel { name: robot.name.clone(), frames: Vec::new(), joints: Vec::new() };
     for node in tree.iter() {
         let from_urdf = if node.is_root() { None } else { described.get(node.joint().name.as_str()) };
         let Some(urdf) = from_urdf else {
             let name = node.link().as_ref().map(|link| link.name.clone()).unwrap_or_default();
-            model.frames.push(Frame { name, parent: None, joint: None });
+            let collision = bodies.remove(name.as_str()).unwrap_or_default();
+            model.frames.push(Frame { name, parent: None, joint: None, collision });
             continue;
         };
         let joint = joint(urdf, node, leaders.remove(&urdf.name))?;
@@ -213,7 +224,8 @@ fn from_tree(robot: &urdf_rs::Robot, mut leaders: HashMap<String, Mimic>) -> Res
         let parent = Some(indices.get(urdf.parent.link.as_str()).copied().unwrap_or(0));
         indices.insert(&urdf.child.link, model.frames.len());
         let carrier = Some(model.joints.len());
-        model.frames.push(Frame { name: joint.child.clone(), parent, joint: carrier });
+        let collision = bodies.remove(joint.child.as_str()).unwrap_or_default();
+        model.frames.push(Frame { name: joint.child.clone(), parent, joint: carrier, collision });
         model.joints.push(joint);
     }
     Ok(model)

@@ -16,8 +16,8 @@
 mod aim;
 mod stopping;
 
-use crate::trajectory::limits::JointLimits;
-use crate::trajectory::spline::JointState;
+use super::limits::JointLimits;
+use super::spline::JointState;
 use aim::Aim;
 use stopping::{Rates, growing_root};
 

@@ -1,0 +1,179 @@
+//! Motions to poses, to positions and along lines: planned here, executed by the controllers' actions.
+//!
+//! `~/target_pose` and `~/target_joints` are gone to on the fastest way; a new one takes the place of what is under way.
+//! `~/move_linear` goes along a line and answers when that has ended; `~/stop` ends whatever there is;
+//! `compute_cartesian_path` only plans. Nothing is executed that was asked for wrongly: the reason is in the answer and
+//! on `/rosout`.
+
+mod execution;
+mod linear;
+mod markers;
+mod start;
+mod targets;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use futures::StreamExt as _;
+use r2r::geometry_msgs::msg::PoseStamped;
+use r2r::moveit_msgs::srv::GetCartesianPath;
+use r2r::sensor_msgs::msg::JointState;
+use r2r::std_srvs::srv::Trigger;
+use r2r::{Node, QosProfile, ServiceRequest};
+
+use super::IkContext;
+use super::failure::{Code, Failure};
+use super::groups::Group;
+use crate::nodes::parameters::{respond, service};
+use execution::Execution;
+use linear::Line;
+use markers::Markers;
+use start::References;
+
+/// What the motions work with.
+struct Motions {
+    context: Arc<IkContext>,
+    references: References,
+    execution: Execution,
+    markers: Markers,
+}
+
+/// Offers all of them.
+///
+/// # Errors
+/// Where something cannot be offered.
+pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
+    let motions = Rc::new(Motions {
+        context: context.clone(),
+        references: References::listen(node, &context.groups)?,
+        execution: Execution::new(node, &context.groups)?,
+        markers: Markers::new(node)?,
+    });
+    let requests = service::<GetCartesianPath::Service>(node, "compute_cartesian_path")?;
+    let shared = motions.clone();
+    tokio::task::spawn_local(requests.for_each(move |request| {
+        tokio::task::spawn_local(shared.clone().compute(request));
+        futures::future::ready(())
+    }));
+    let requests = service::<GetCartesianPath::Service>(node, "~/move_linear")?;
+    let shared = motions.clone();
+    tokio::task::spawn_local(requests.for_each(move |request| {
+        tokio::task::spawn_local(shared.clone().move_linear(request));
+        futures::future::ready(())
+    }));
+    let requests = service::<Trigger::Service>(node, "~/stop")?;
+    let shared = motions.clone();
+    tokio::task::spawn_local(requests.for_each(move |request| {
+        tokio::task::spawn_local(shared.clone().stop(request));
+        futures::future::ready(())
+    }));
+    let poses = node.subscribe::<PoseStamped>("~/target_pose", QosProfile::default());
+    let poses = poses.map_err(|error| anyhow!("cannot listen to ~/target_pose: {error}"))?;
+    let shared = motions.clone();
+    tokio::task::spawn_local(poses.for_each(move |pose| {
+        tokio::task::spawn_local(shared.clone().go_to_pose(pose));
+        futures::future::ready(())
+    }));
+    let joints = node.subscribe::<JointState>("~/target_joints", QosProfile::default());
+    let joints = joints.map_err(|error| anyhow!("cannot listen to ~/target_joints: {error}"))?;
+    tokio::task::spawn_local(joints.for_each(move |joints| {
+        tokio::task::spawn_local(motions.clone().go_to_joints(joints));
+        futures::future::ready(())
+    }));
+    Ok(())
+}
+
+impl Motions {
+    /// `compute_cartesian_path`: plans, and no more.
+    async fn compute(self: Rc<Self>, mut request: ServiceRequest<GetCartesianPath::Service>) {
+        let asked = std::mem::take(&mut request.message);
+        let response = match self.plan(asked, None).await {
+            Ok(line) => line.response,
+            Err(failure) => refused(failure),
+        };
+        respond(request, response);
+    }
+
+    /// `~/move_linear`: answers when the motion has ended.
+    async fn move_linear(self: Rc<Self>, mut request: ServiceRequest<GetCartesianPath::Service>) {
+        let asked = std::mem::take(&mut request.message);
+        let response = self.line(asked).await.unwrap_or_else(|(failure, response)| {
+            tracing::warn!("~/move_linear: {}", failure.message);
+            GetCartesianPath::Response { error_code: failure.answer(), ..response }
+        });
+        respond(request, response);
+    }
+
+    async fn line(
+        &self,
+        mut asked: GetCartesianPath::Request,
+    ) -> Result<GetCartesianPath::Response, (Failure, GetCartesianPath::Response)> {
+        let nothing = |failure| (failure, GetCartesianPath::Response::default());
+        if !asked.start_state.joint_state.name.is_empty() {
+            let message = "a motion starts where the arm is; leave start_state empty";
+            return Err(nothing(Code::InvalidRobotState.because(message)));
+        }
+        let group = self.moved_group(&asked.group_name).map_err(nothing)?;
+        asked.group_name.clone_from(&group.name);
+        let turn = self.execution.next_turn();
+        // What is under way would have moved on before this is planned.
+        self.execution.halt().await.map_err(nothing)?;
+        let start = self.references.at_rest(group, &self.context).await.map_err(nothing)?;
+        let Line { response, tip, target, whole } = self.plan(asked, Some(start)).await.map_err(nothing)?;
+        self.markers.show(&group.base, &target, &tip);
+        if !whole {
+            let failure = Code::InvalidMotionPlan.because(format!(
+                "only {:.4} of the path can be gone, so that nothing is executed: {}",
+                response.fraction, response.error_code.message
+            ));
+            return Err((failure, response));
+        }
+        let trajectory = response.solution.joint_trajectory.clone();
+        match self.execution.run(group, trajectory, turn).await {
+            Ok(()) => Ok(response),
+            Err(failure) => Err((failure, response)),
+        }
+    }
+
+    async fn plan(
+        &self,
+        asked: GetCartesianPath::Request,
+        start: Option<super::states::Positions>,
+    ) -> Result<Line, Failure> {
+        let context = self.context.clone();
+        let planned = tokio::task::spawn_blocking(move || linear::plan(&context, &asked, start)).await;
+        planned.unwrap_or_else(|_panicked| Err(Code::Failure.because("planning ended unexpectedly")))
+    }
+
+    /// `~/stop`: whatever is under way or being planned is not to be.
+    async fn stop(self: Rc<Self>, request: ServiceRequest<Trigger::Service>) {
+        self.execution.next_turn();
+        let (success, message) = match self.execution.halt().await {
+            Ok(true) => (true, "the motion is stopped".to_owned()),
+            Ok(false) => (true, "nothing was under way".to_owned()),
+            Err(failure) => (false, failure.message),
+        };
+        self.markers.clear();
+        respond(request, Trigger::Response { success, message });
+    }
+
+    /// The group of this name; of an empty name the one that is configured, or the first that a controller drives.
+    fn moved_group(&self, name: &str) -> Result<&Group, Failure> {
+        let settings = self.context.settings();
+        let name = if name.is_empty() { settings.motions.group.as_deref().unwrap_or_default() } else { name };
+        if name.is_empty() {
+            let driven = self.context.groups.iter().find(|group| group.controller.is_some());
+            return driven.ok_or_else(|| {
+                Code::InvalidGroupName
+                    .because("no group has a trajectory controller that moves all its joints")
+            });
+        }
+        self.context.group(name)
+    }
+}
+
+fn refused(failure: Failure) -> GetCartesianPath::Response {
+    tracing::debug!("compute_cartesian_path: {}", failure.message);
+    GetCartesianPath::Response { error_code: failure.answer(), ..GetCartesianPath::Response::default() }
+}

@@ -1,0 +1,112 @@
+//! The services `compute_ik` and `compute_fk`, as MoveIt has them.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use futures::StreamExt as _;
+use r2r::geometry_msgs::msg::PoseStamped;
+use r2r::moveit_msgs::srv::{GetPositionFK, GetPositionIK};
+use r2r::std_msgs::msg::Header;
+use r2r::{Node, QosProfile, ServiceRequest};
+use tokio::sync::Semaphore;
+
+use super::failure::{Code, Failure};
+use super::states::Positions;
+use super::tf::{message_of, plain};
+use super::{IkContext, solve};
+use crate::nodes::messages::stamp_now;
+use crate::nodes::parameters::{respond, service};
+
+/// As many requests may wait to be taken.
+const MOST_WAITING: usize = 200;
+
+/// Offers both, at the top of the node's namespace.
+///
+/// # Errors
+/// Where one cannot be offered.
+pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
+    // Planners ask for many at once; the usual ten would let the others go unanswered.
+    let requests = node
+        .create_service::<GetPositionIK::Service>(
+            "compute_ik",
+            QosProfile::services_default().keep_last(MOST_WAITING),
+        )
+        .map_err(|error| anyhow!("cannot offer service compute_ik: {error}"))?;
+    let shared = context.clone();
+    let workers = Arc::new(Semaphore::new(workers()));
+    tokio::task::spawn_local(requests.for_each(move |request| {
+        tokio::task::spawn_local(compute_ik(shared.clone(), workers.clone(), request));
+        futures::future::ready(())
+    }));
+    let requests = service::<GetPositionFK::Service>(node, "compute_fk")?;
+    let shared = context.clone();
+    tokio::task::spawn_local(requests.for_each(move |request| {
+        let response = compute_fk(&shared, &request.message);
+        respond(request, response);
+        futures::future::ready(())
+    }));
+    Ok(())
+}
+
+/// A search may take as long as its client likes: it has a thread of its own, and no more run at once than there are
+/// processors.
+async fn compute_ik(
+    context: Arc<IkContext>,
+    workers: Arc<Semaphore>,
+    mut request: ServiceRequest<GetPositionIK::Service>,
+) {
+    let Ok(_place) = workers.acquire().await else { return };
+    let asked = std::mem::take(&mut request.message.ik_request);
+    let response = tokio::task::spawn_blocking(move || solve::answer(&context, &asked)).await;
+    let response = response.unwrap_or_else(|_panicked| GetPositionIK::Response {
+        error_code: Code::Failure.answer("the search ended unexpectedly"),
+        ..GetPositionIK::Response::default()
+    });
+    if response.error_code.val != Code::Success.number() {
+        tracing::debug!("compute_ik: {}", response.error_code.message);
+    }
+    respond(request, response);
+}
+
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn compute_fk(context: &IkContext, request: &GetPositionFK::Request) -> GetPositionFK::Response {
+    forward(context, request).unwrap_or_else(|failure| GetPositionFK::Response {
+        error_code: failure.answer(),
+        ..GetPositionFK::Response::default()
+    })
+}
+
+/// The links' poses in the frame of the header, both with the joints of the request; links that there are not are left
+/// out, and said to be missing.
+fn forward(
+    context: &IkContext,
+    GetPositionFK::Request { header, fk_link_names: links, robot_state }: &GetPositionFK::Request,
+) -> Result<GetPositionFK::Response, Failure> {
+    let model = &context.robot.model;
+    if links.is_empty() {
+        return Err(Code::InvalidLinkName.because("fk_link_names is empty; name at least one link"));
+    }
+    let positions: Positions = context.positions().with(robot_state, model)?;
+    let frame = if header.frame_id.is_empty() { model.root() } else { plain(&header.frame_id) };
+    let frame_from_root = context.root_from(frame, &positions)?.inverse();
+    let (known, unknown): (Vec<&String>, Vec<&String>) =
+        links.iter().partition(|link| model.frame(link).is_some());
+    let header = Header { stamp: stamp_now(), frame_id: frame.to_owned() };
+    let stamped = |link: &&String| {
+        let frame_from_link = frame_from_root * context.root_from(link, &positions)?;
+        Ok(PoseStamped { header: header.clone(), pose: message_of(&frame_from_link) })
+    };
+    let pose_stamped = known.iter().map(stamped).collect::<Result<_, Failure>>()?;
+    let error_code = match unknown.first() {
+        None => Code::Success.answer(""),
+        Some(link) => Code::InvalidLinkName.answer(format!("the robot has no link `{link}`")),
+    };
+    Ok(GetPositionFK::Response {
+        pose_stamped,
+        fk_link_names: known.into_iter().cloned().collect(),
+        error_code,
+    })
+}
