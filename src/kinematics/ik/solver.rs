@@ -130,17 +130,17 @@ trait Engine: Send + Sync + Debug {
 
 fn engine(arm: &Arm) -> Arc<dyn Engine> {
     if !arm.is_plain() {
-        return Machine::<Any, GENERAL>::new(arm);
+        return Machine::<Any, GENERAL>::prepare(arm);
     }
     match arm.joints.len() {
-        1 => Machine::<Turning<1>, 1>::new(arm),
-        2 => Machine::<Turning<2>, 2>::new(arm),
-        3 => Machine::<Turning<3>, 3>::new(arm),
-        4 => Machine::<Turning<4>, 4>::new(arm),
-        5 => Machine::<Turning<5>, 5>::new(arm),
-        6 => Machine::<Turning<6>, 6>::new(arm),
-        7 => Machine::<Turning<7>, 7>::new(arm),
-        _ => Machine::<Turning<8>, 8>::new(arm),
+        1 => Machine::<Turning<1>, 1>::prepare(arm),
+        2 => Machine::<Turning<2>, 2>::prepare(arm),
+        3 => Machine::<Turning<3>, 3>::prepare(arm),
+        4 => Machine::<Turning<4>, 4>::prepare(arm),
+        5 => Machine::<Turning<5>, 5>::prepare(arm),
+        6 => Machine::<Turning<6>, 6>::prepare(arm),
+        7 => Machine::<Turning<7>, 7>::prepare(arm),
+        _ => Machine::<Turning<8>, 8>::prepare(arm),
     }
 }
 
@@ -173,7 +173,7 @@ impl Processor {
 }
 
 impl<K: Kernel<N> + Debug + 'static, const N: usize> Machine<K, N> {
-    fn new(arm: &Arm) -> Arc<dyn Engine> {
+    fn prepare(arm: &Arm) -> Arc<dyn Engine> {
         let kernel = K::new(arm);
         let (mut lower, mut upper) = ([0.0; N], [0.0; N]);
         let mut spans = [Span { from: 0.0, length: 0.0 }; N];
