@@ -8,6 +8,7 @@ use super::IkContext;
 use super::failure::{Code, Failure};
 use super::groups::Reach;
 use super::states::Positions;
+use crate::cartesian::joint_path::Obstruction;
 use crate::collision::{Checker, Clearance};
 use crate::kinematics::ik::Positions as Found;
 
@@ -36,6 +37,15 @@ impl Bystanders {
             let why = "attached_collision_objects are not understood; name what the arm carries in `collision.obstacles`";
             return Err(unavailable(why));
         }
+        Self::around(context, reach, positions).map(Some)
+    }
+
+    /// Whatever there is around a chain, with the other joints of the robot at `positions`.
+    ///
+    /// # Errors
+    /// Where nothing is known of collisions.
+    pub(super) fn around(context: &IkContext, reach: &Reach, positions: &Positions) -> Result<Self, Failure> {
+        let unavailable = |why: &str| Code::CollisionCheckingUnavailable.because(why);
         let model = context.collisions.as_ref().map_err(|why| unavailable(why))?;
         let failed = |error: crate::collision::CollisionError| unavailable(&error.to_string());
         let mut checker = Checker::new(model, reach.chain()).map_err(failed)?;
@@ -46,12 +56,23 @@ impl Bystanders {
                 checker.set_joint(&joint.name, position).map_err(failed)?;
             }
         }
-        Ok(Some(Self { checker, margin: context.settings().collision.margin }))
+        Ok(Self { checker, margin: context.settings().collision.margin })
     }
 
     /// Whether nothing touches with the chain's joints there.
     pub(super) fn are_clear_of(&self, found: &[f64]) -> bool {
         self.checker.is_clear(found, self.margin)
+    }
+
+    /// What is too near with the chain's joints there, if anything is.
+    pub(super) fn obstruction(&self, found: &[f64]) -> Option<Obstruction> {
+        if self.are_clear_of(found) {
+            return None;
+        }
+        let Clearance { distance: clearance, nearest } = self.checker.clearance(found);
+        let [first, second] =
+            nearest.map_or(["the arm", "something"], |nearest| nearest.pair).map(str::to_owned);
+        Some(Obstruction { first, second, clearance, required: self.margin })
     }
 
     /// What is nearest with the chain's joints there.

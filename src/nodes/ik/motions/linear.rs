@@ -11,6 +11,7 @@ use r2r::std_msgs::msg::Header;
 use r2r::trajectory_msgs::msg::{JointTrajectory, JointTrajectoryPoint};
 
 use super::super::IkContext;
+use super::super::acceptance::Bystanders;
 use super::super::failure::{Code, Failure};
 use super::super::groups::{Group, Reach};
 use super::super::states::Positions;
@@ -62,6 +63,12 @@ pub(super) fn plan(context: &IkContext, asked: &Request, start: Option<Positions
     };
     let until = Instant::now() + Duration::from_secs_f64(settings.motions.planning_time_secs);
     let is_time_up = || until <= Instant::now();
+    let bystanders = match asked.avoid_collisions {
+        true => Some(Bystanders::around(context, &reach, &positions)?),
+        false => None,
+    };
+    let obstruction =
+        |found: &[f64]| bystanders.as_ref().and_then(|bystanders| bystanders.obstruction(found));
     let jumps = JumpLimits {
         relative: asked.jump_threshold,
         revolute: asked.revolute_jump_threshold,
@@ -70,6 +77,7 @@ pub(super) fn plan(context: &IkContext, asked: &Request, start: Option<Positions
     let walk = WalkOptions {
         max_step: asked.max_step.min(LARGEST_STEP),
         jumps,
+        obstruction: &obstruction,
         is_time_up: &is_time_up,
         ..WalkOptions::new(aim_of(context, group, &reach))
     };
@@ -131,9 +139,10 @@ fn check(asked: &Request) -> Result<(), Failure> {
             "path_constraints has {count} {kind}; a path is constrained by its waypoints alone"
         )));
     }
-    if asked.avoid_collisions {
-        return Err(Code::CollisionCheckingUnavailable
-            .because("avoid_collisions is set, and this node checks no collisions"));
+    let carried = &asked.start_state.attached_collision_objects;
+    if asked.avoid_collisions && !carried.is_empty() {
+        let why = "attached_collision_objects are not understood; name what the arm carries in `collision.obstacles`";
+        return Err(Code::CollisionCheckingUnavailable.because(why));
     }
     Ok(())
 }
@@ -230,6 +239,9 @@ fn answer(reach: &Reach, positions: &Positions, planned: Plan, target: Vec<Isome
     // A path that is cut short is no failure, as in MoveIt: the fraction tells, and the message says why.
     let error_code = match &planned.stop {
         None => Code::Success.answer(""),
+        Some(stop @ Stop::Obstructed(_)) if planned.fraction == 0.0 => {
+            Code::StartStateInCollision.answer(format!("the path ends where it begins: {stop}"))
+        }
         Some(Stop::TimeUp) => Code::TimedOut.answer(Stop::TimeUp.to_string()),
         Some(stop) => {
             Code::Success.answer(format!("the path ends after {:.4} of it: {stop}", planned.fraction))

@@ -9,6 +9,7 @@ use r2r::sensor_msgs::msg::JointState;
 use r2r::trajectory_msgs::msg::{JointTrajectory, JointTrajectoryPoint};
 
 use super::super::IkContext;
+use super::super::acceptance::Bystanders;
 use super::super::failure::{Code, Failure};
 use super::super::groups::{Group, Reach};
 use super::super::states::Positions;
@@ -36,13 +37,16 @@ impl Motions {
             let group = context.group(&name)?;
             let reach =
                 group.reach(&context.robot, "").map_err(|error| Code::Failure.because(error.to_string()))?;
-            let answer = nearest(&context, group, &reach, &base_from_target, &positions);
+            let answer = nearest(&context, group, &reach, &base_from_target, &positions)?;
             Ok::<_, Failure>((reach, answer, positions))
         };
         let found = tokio::task::spawn_blocking(search).await;
         let found =
             found.unwrap_or_else(|_panicked| Err(Code::Failure.because("the search ended unexpectedly")));
         let (reach, answer, positions) = found?;
+        if answer.status == Status::Refused {
+            return Err(Code::GoalInCollision.because("the pose cannot be reached without a collision there"));
+        }
         if answer.status != Status::Solved {
             let Answer { status, position_error, rotation_error, .. } = answer;
             return Err(Code::NoIkSolution.because(format!(
@@ -116,7 +120,7 @@ fn nearest(
     reach: &Reach,
     base_from_target: &nalgebra::Isometry3<f64>,
     positions: &Positions,
-) -> Answer {
+) -> Result<Answer, Failure> {
     let settings = context.settings();
     let until = Instant::now() + Duration::from_secs_f64(settings.timeout_secs);
     let tolerance =
@@ -124,9 +128,21 @@ fn nearest(
     let goal = Goal { base_from_tip: *base_from_target, aim: aim_of(context, group, reach), tolerance };
     let seed = context.seed(reach, positions);
     let is_time_up = || until <= Instant::now();
-    let search =
-        Search { locked: reach.locked, stay_near: STAY_NEAR, is_time_up: &is_time_up, ..Search::from(&seed) };
-    reach.solver.solve(&goal, &search)
+    // Where nothing is known of collisions, nothing is refused for them.
+    let bystanders = match &context.collisions {
+        Ok(_) => Some(Bystanders::around(context, reach, positions)?),
+        Err(_) => None,
+    };
+    let is_acceptable =
+        |found: &[f64]| bystanders.as_ref().is_none_or(|bystanders| bystanders.are_clear_of(found));
+    let search = Search {
+        locked: reach.locked,
+        stay_near: STAY_NEAR,
+        is_acceptable: &is_acceptable,
+        is_time_up: &is_time_up,
+        ..Search::from(&seed)
+    };
+    Ok(reach.solver.solve(&goal, &search))
 }
 
 /// Roughly where the tip goes while all joints move evenly.
