@@ -79,7 +79,12 @@ impl Measure {
         &self.goal_from_computed
     }
 
-    /// Of two aims' weights, how much turns count in a distance of poses, and about which axis not at all.
+    /// Whether that frame is another than the goal's.
+    pub(super) fn turns_axes(&self) -> bool {
+        self.rotation == Rotation::Tilt
+    }
+
+    /// How turns count in a distance of poses.
     pub(super) fn turns(&self) -> Turns {
         match self.rotation {
             Rotation::Whole => Turns::Count,
