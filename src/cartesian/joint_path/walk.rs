@@ -186,7 +186,8 @@ impl<'a> Walk<'a> {
         let turned = goal.base_from_tip.rotation.angle_to(&before.rotation);
         let most = MOST_PER_METRE * moved + MOST_PER_RADIAN * turned;
         if most + SLACK < farthest(here, &there).1 {
-            return Err(self.singularity(here, &there, to - from));
+            // At a limit the others take over, and go far for it.
+            return Err(self.kink(here, &there, to - from));
         }
         Ok(there)
     }
