@@ -39,7 +39,7 @@ take_report_flag() {
 prepare_arms() {
     take_lock
     prepare_packages arms
-    step arms "$(arms_key)" "reading the strangers' arms" list_arms
+    step list "$(arms_key)" "reading the strangers' arms" list_arms
 }
 
 # prepare_packages NAME: installs what NAME.txt lists, once.

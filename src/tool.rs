@@ -21,13 +21,11 @@ pub struct Options {
     question: Question,
 }
 
+// What each is for stands with its options: a line here would hide that.
 #[derive(Clone, Debug, clap::Subcommand)]
 enum Question {
-    /// Which joint positions put the tip there? Poses in, positions out, a JSON line each.
     Ik(ik::Options),
-    /// Where is the tip with the joints there? Positions in, poses out, a JSON line each.
     Fk(fk::Options),
-    /// Where does the arm reach, and how freely? Draws a map.
     Reach(reach::Options),
 }
 

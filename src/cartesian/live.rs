@@ -225,6 +225,15 @@ impl Live {
         &self.plan
     }
 
+    /// Steps that could not be made in time: the arm has gone so far on its way to a halt instead.
+    pub fn skip(&mut self, steps: usize) {
+        let Some(motion) = self.motion.as_mut() else { return };
+        for _ in 0..steps.min(LONGEST_HALT) {
+            motion.advance(&self.arm, &Wanted::default());
+        }
+        self.plan.drain(..steps.min(self.plan.len()));
+    }
+
     /// Begins a motion for a wish, and ends one that rests without any.
     fn begin_or_end(&mut self, here: &[JointState]) {
         let space = self.wishes.space();
@@ -341,6 +350,8 @@ fn narrowed(limits: &JointLimits, margin: f64) -> Result<JointLimits, LimitsErro
     let max_velocity = limits.max_velocity();
     let max_acceleration = usual(limits.max_acceleration(), max_velocity / USUAL_RISE);
     let max_jerk = usual(limits.max_jerk(), max_acceleration / USUAL_JERK_RISE);
+    // A travel that is hardly longer than its margins is used to its ends.
+    let margin = if 4.0 * margin < limits.upper() - limits.lower() { margin } else { 0.0 };
     let (lower, upper) = (limits.lower() + margin, limits.upper() - margin);
     JointLimits::new(RawLimits { lower, upper, max_velocity, max_acceleration, max_jerk })
 }

@@ -48,7 +48,7 @@ pub struct MotionsConfig {
 }
 
 /// What Pilz's planner calls the limits of the tip, what they limit, and in which unit.
-const CARTESIAN_LIMITS: [(&str, &'static str); 6] = [
+const CARTESIAN_LIMITS: [(&str, &str); 6] = [
     ("max_trans_vel", "Greatest speed of the tip (m/s); 0: none."),
     ("max_trans_acc", "Greatest acceleration of the tip (m/s^2); 0: none."),
     ("max_trans_jerk", "Greatest jerk of the tip (m/s^3); 0: none."),

@@ -10,6 +10,8 @@
 //! ```
 //! `Cᵢ` holds the fixed joints in their order and the turn that brings the next axis to z.
 
+use std::f64::consts::TAU;
+
 use nalgebra::{Isometry3, Matrix3, Rotation3, Translation3, Unit, UnitQuaternion, Vector3};
 
 use super::model::{Joint, JointKind, ModelError, RobotModel};
@@ -135,6 +137,20 @@ impl Chain {
             see(step, &base_from_here);
         }
         self.frames.last().map_or(base_from_here, |tip| base_from_here.then(&tip.moved_from_frame))
+    }
+
+    /// Whether everything is where it was after a full turn of this joint: it turns, and so do all that it leads,
+    /// by whole turns.
+    pub(in crate::kinematics) fn repeats(&self, position: usize) -> bool {
+        let its_own = |step: &&Move| step.position == position;
+        self.moves.iter().filter(its_own).all(|step| !step.slides && step.multiplier.fract() == 0.0)
+    }
+
+    /// The way of a joint from one position to another: the shorter way round where it turns without end.
+    pub(in crate::kinematics) fn way(&self, position: usize, from: f64, to: f64) -> f64 {
+        let way = to - from;
+        let is_endless = self.joints[position].limits.position.is_none() && self.repeats(position);
+        if is_endless { way - TAU * (way / TAU).round() } else { way }
     }
 
     fn check(&self, positions: &[f64]) {

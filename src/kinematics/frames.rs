@@ -125,6 +125,9 @@ fn moved(joint: &Joint, position_of: &dyn Fn(&str) -> Option<f64>) -> Option<Iso
     })
 }
 
+/// Where a frame of the robot is in its root; `None` of a frame that is not the robot's.
+pub type OwnFrames<'a> = dyn Fn(&str) -> Option<Result<Isometry3<f64>, FrameError>> + 'a;
+
 /// Transforms that others broadcast: each frame in its parent, the newest of each.
 #[derive(Clone, Debug, Default)]
 pub struct FrameTree {
@@ -180,7 +183,7 @@ impl FrameTree {
         &self,
         root: &str,
         frame: &str,
-        own: &dyn Fn(&str) -> Option<Result<Isometry3<f64>, FrameError>>,
+        own: &OwnFrames<'_>,
     ) -> Result<Isometry3<f64>, FrameError> {
         let (name, other) = (frame.to_owned(), root.to_owned());
         if own(frame).is_none() && !self.knows(frame) {

@@ -147,10 +147,10 @@ fn add_turning(
 }
 
 /// The linear and the angular half.
-pub(super) fn parts(twist: &Vector6<f64>) -> (Vector3<f64>, Vector3<f64>) {
+pub(in crate::kinematics) fn parts(twist: &Vector6<f64>) -> (Vector3<f64>, Vector3<f64>) {
     (twist.fixed_rows::<3>(0).into_owned(), twist.fixed_rows::<3>(3).into_owned())
 }
 
-pub(super) fn twist(linear: &Vector3<f64>, angular: &Vector3<f64>) -> Vector6<f64> {
+pub(in crate::kinematics) fn twist(linear: &Vector3<f64>, angular: &Vector3<f64>) -> Vector6<f64> {
     Vector6::new(linear.x, linear.y, linear.z, angular.x, angular.y, angular.z)
 }

@@ -9,9 +9,9 @@ use serde_json::Value as Json;
 use super::arm::{Arm, ArmOptions, matrix};
 use super::lines::{self, Question};
 
-/// Reads lines of {"q": [...]} and answers each with {"pose": [[4x4]]}, base_from_tip in metres.
+/// Forward kinematics: reads lines of {"q": [...]}, answers with {"pose": [[4x4]]}.
 ///
-/// Positions are in radians or metres, base to tip. Limits are not judged. A line that cannot be
+/// Poses are base_from_tip, in metres. Positions are in radians or metres, base to tip. Limits are not judged. A line that cannot be
 /// answered gets {"pose": null, "error": "..."}, and the next one is read.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {

@@ -17,7 +17,7 @@ use crate::kinematics::ik::{Goal, Search, Solver, Status, Tolerance};
 /// Farther from orthonormal than this a matrix is no rotation; nearer, the nearest rotation is meant.
 const ORTHONORMAL: f64 = 1e-3;
 
-/// Reads lines of {"pose": [[4x4]], "seed": [...]} and answers each with {"q": [...], "status": ...}.
+/// Inverse kinematics: reads lines of {"pose": [[4x4]], "seed": [...]}, answers with {"q": [...], ...}.
 ///
 /// `pose` is base_from_tip, in metres. `seed` has one position for each joint, base to tip, in
 /// radians or metres; left out, it is the middle of all ranges. An answer has `q`, `status`,
@@ -26,7 +26,6 @@ const ORTHONORMAL: f64 = 1e-3;
 /// `timeout` where time was up and `q` comes as near as was found until then; or `invalid` where the
 /// line makes no sense: then `q` is null, `error` says why, and the next line is read.
 #[derive(Clone, Debug, clap::Args)]
-#[command(verbatim_doc_comment)]
 pub struct Options {
     #[command(flatten)]
     arm: ArmOptions,
@@ -167,7 +166,7 @@ fn rotation(matrix: Matrix3<f64>) -> Result<UnitQuaternion<f64>, String> {
 }
 
 fn not_negative(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| "it must be a number".to_owned())?;
+    let number = text.parse::<f64>().map_err(|error| format!("it must be a number ({error})"))?;
     let is_right = 0.0 <= number && number.is_finite();
     if is_right { Ok(number) } else { Err("it must be finite and not negative".to_owned()) }
 }

@@ -12,7 +12,7 @@ use super::arm::ArmOptions;
 use super::constraint::direction;
 use map::{Cuts, Survey};
 
-/// Draws where the tip can be, and in how many directions it can point there.
+/// A map of reach: draws where the tip can be, and in how many directions it can point there.
 ///
 /// Two cuts through the base's frame, one seen from the side (x to the right, z up) and one from
 /// above (x to the right, y up). The joints are set at random, evenly within their limits; a cell
@@ -60,7 +60,7 @@ fn picture_file(text: &str) -> Result<PathBuf, String> {
 }
 
 fn finite(text: &str) -> Result<f64, String> {
-    let number: f64 = text.parse().map_err(|_| "it must be a number".to_owned())?;
+    let number = text.parse::<f64>().map_err(|error| format!("it must be a number ({error})"))?;
     if number.is_finite() { Ok(number) } else { Err("it must be finite".to_owned()) }
 }
 

@@ -103,11 +103,11 @@ pub struct Passing<'a> {
 
 /// A trajectory that is joined midway is come upon within no less than this (s), where it lasts so long.
 const SHORTEST_LEAD: f64 = 0.03;
-/// What is no difference between a joint and a motion: of times that are rounded to nanoseconds, and nothing more (rad
-/// or m, and a second, and a second squared).
-const SAME_POSITION: f64 = 1e-7;
-const SAME_VELOCITY: f64 = 1e-5;
-const SAME_ACCELERATION: f64 = 1e-3;
+/// What is no difference between a joint and a motion (rad or m, and a second, and a second squared): what steps that
+/// are some microseconds early or late make of it, and far less than a servo can tell.
+const SAME_POSITION: f64 = 1e-5;
+const SAME_VELOCITY: f64 = 1e-3;
+const SAME_ACCELERATION: f64 = 0.1;
 
 impl Passing<'_> {
     /// The state of a column there; of positions alone, with the velocity that the waypoint is passed at.

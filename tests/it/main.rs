@@ -17,6 +17,7 @@ mod kinematics_ik;
 mod kinematics_ik_hostile;
 mod kinematics_jacobian;
 mod kinematics_model;
+mod kinematics_solutions;
 mod kinematics_tree;
 mod rustypot_client;
 mod servo_tool;

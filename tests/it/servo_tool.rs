@@ -170,6 +170,15 @@ fn a_command_line_that_makes_no_sense_is_refused() {
 }
 
 #[test]
+fn the_help_says_what_lines_look_like_and_when_there_is_no_answer() {
+    let help = |question: &str| String::from_utf8(tool(question, &["--help"], &[], "").stdout).unwrap();
+    for words in ["{\"pose\": [[4x4]], \"seed\": [...]}", "`approximate`", "`timeout`", "then `q` is null"] {
+        assert!(help("ik").split_whitespace().collect::<Vec<_>>().join(" ").contains(words), "{words}");
+    }
+    assert!(help("fk").contains("{\"q\": [...]}") && help("reach").contains("seen from the side"));
+}
+
+#[test]
 fn a_map_is_drawn_as_svg_and_as_png() {
     let scratch = tempfile::tempdir().unwrap();
     let draw = |name: &str| {

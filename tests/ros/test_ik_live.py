@@ -35,6 +35,14 @@ LATENCY = 0.15
 MARGIN = 0.1
 
 
+# A table without end, this far above the arm's foot (m).
+TABLE = 0.0
+
+
+def overlay(_) -> dict:
+    return {"ik_node": {"collision": {"table_height": TABLE}}}
+
+
 def tip(positions: Sequence[float]) -> np.ndarray:
     return SO101.pose(TIP, dict(zip(ARM_JOINTS, positions)))
 
@@ -213,6 +221,22 @@ def test_held_into_a_singularity_it_stops_in_time_and_moves_out_again(live):
     live.assert_within_limits()
 
 
+def test_held_into_the_table_it_stops_before_it_and_moves_away_again(live):
+    live.expect(TWIST)
+    with live.jtc.control.writes() as writes:
+        live.hold(2.5, lambda: live.twist((0.0, 0.0, -0.5)))
+        codes = live.codes()
+        assert 4 in codes and codes[-1] == 5, codes[-10:]
+        assert max(map(abs, live.jtc.latest.reference.velocities)) < 1e-6
+        assert live.tips()[:, 2].min() > TABLE
+        there = live.tips()[-1][2]
+        live.hold(0.5, lambda: live.twist((0.0, 0.0, 0.5)))
+        live.jtc.wait_until_rest(20)
+        assert live.tips()[-1][2] > there + 0.05
+        assert_writes_smooth(writes, [2, 3])
+    live.assert_within_limits()
+
+
 def test_a_displacement_is_gone_exactly_and_the_next_adds_to_it(live):
     live.expect(JOG)
     for _ in range(2):
@@ -277,7 +301,7 @@ def test_what_cannot_be_is_refused_in_words_and_moves_nothing(live):
 def test_a_pause_and_another_type_stop_it_smoothly(live):
     for stop in (lambda: live.pause(True), lambda: live.expect(POSE)):
         live.expect(TWIST)
-        stream = threading.Thread(target=send_for, args=(1.0, lambda: live.twist((0.0, 0.25, 0.0))))
+        stream = threading.Thread(target=send_for, args=(1.0, lambda: live.twist((0.0, -0.25, 0.0))))
         stream.start()
         live.jtc.wait_until_beyond(0.05)
         stop()

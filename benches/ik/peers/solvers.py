@@ -120,7 +120,7 @@ class Toolbox:
         return answer[0] if answer[1] else None
 
     def fk(self, seed):
-        return self.ets.fkine(seed)
+        return self.ets.eval(seed)
 
 
 class Kdl:

@@ -97,6 +97,7 @@ impl Bench {
     }
 
     /// Sends the same twist a hundred times a second.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few seconds")]
     fn hold_twist(&mut self, secs: f64, linear: [f64; 3], angular: [f64; 3]) {
         for _ in 0..(secs * 100.0) as usize {
             self.twist(linear, angular);

@@ -9,12 +9,14 @@ use super::lanes::Lanes;
 use super::step;
 use super::target::Target;
 
+/// Damping over the error that is left: what bends the ways of the tip counts as much as that is large.
 const FIRST_DAMPING: f64 = 1e-2;
-const LEAST_DAMPING: f64 = 1e-9;
 const MOST_DAMPING: f64 = 1e6;
 
+const LEAST_DAMPING: f64 = 1e-9;
+
 /// A step that gains a smaller part of the squared error is the last.
-const GAINS: f64 = 1e-7;
+const GAINS: f64 = 1e-10;
 
 /// Descends from `start`; returns also the steps that it took, at most `most_steps`.
 #[inline(always)]
@@ -32,9 +34,10 @@ pub(super) fn approach<L: Lanes, K: Kernel<N>, const N: usize>(
     }
     let (mut tip, mut trace) = kernel.walk(&first, &last, &here);
     let mut left = target.measure.residual(&tip);
-    let mut damping = FIRST_DAMPING;
+    let far = 1.0 + (left.position + left.rotation).sqrt().to_array()[0];
+    let mut damping = FIRST_DAMPING * far;
     let mut steps = 0;
-    while steps < most_steps && damping < MOST_DAMPING && L::bits(target.is_met(&left)) == 0 {
+    while steps < most_steps && damping < MOST_DAMPING * far && L::bits(target.is_met(&left)) == 0 {
         steps += 1;
         let mut columns = kernel.columns(&tip, &trace);
         target.measure.weigh(&tip, &mut columns);

@@ -327,10 +327,9 @@ impl<'a, const N: usize> Hunt<'a, N> {
     #[inline(always)]
     fn look(&mut self, count: usize, errors: [f64; MOST]) -> u32 {
         let mut over = 0;
-        for lane in 0..count {
-            let state = &mut self.lanes[lane];
-            let comes_on = errors[lane] < COMES_ON * state.error && state.looks < LONGEST;
-            *state = Lane { error: errors[lane], looks: state.looks + 1 };
+        for (lane, (state, &error)) in self.lanes.iter_mut().zip(&errors).enumerate().take(count) {
+            let comes_on = error < COMES_ON * state.error && state.looks < LONGEST;
+            *state = Lane { error, looks: state.looks + 1 };
             over |= u32::from(!comes_on) << lane;
         }
         over

@@ -87,8 +87,8 @@ impl<L: Lanes> Frame<L> {
     #[inline(always)]
     fn rotate(&self, v: Triple<L>) -> Triple<L> {
         let mut turned = v;
-        for row in 0..3 {
-            turned[row] = self.z[row].mul_add(v[2], self.y[row].mul_add(v[1], self.x[row] * v[0]));
+        for (row, turned) in turned.iter_mut().enumerate() {
+            *turned = self.z[row].mul_add(v[2], self.y[row].mul_add(v[1], self.x[row] * v[0]));
         }
         turned
     }

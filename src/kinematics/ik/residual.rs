@@ -79,7 +79,12 @@ impl Measure {
         &self.goal_from_computed
     }
 
-    /// Of two aims' weights, how much turns count in a distance of poses, and about which axis not at all.
+    /// Whether that frame is another than the goal's.
+    pub(super) fn turns_axes(&self) -> bool {
+        self.rotation == Rotation::Tilt
+    }
+
+    /// How turns count in a distance of poses.
     pub(super) fn turns(&self) -> Turns {
         match self.rotation {
             Rotation::Whole => Turns::Count,
@@ -195,9 +200,8 @@ impl Measure {
     fn partial_turn<L: Lanes>(&self, tip: &Frame<L>) -> [L; 3] {
         let mut rows = [[0.0; MOST]; 3];
         for lane in 0..L::COUNT {
-            let turn = turn_in(tip, lane);
-            for row in 0..3 {
-                rows[row][lane] = -turn[row];
+            for (row, turn) in rows.iter_mut().zip(turn_in(tip, lane).iter()) {
+                row[lane] = -turn;
             }
         }
         rows.map(|row| L::from_array(tip.origin[0].token(), row))
@@ -210,9 +214,9 @@ impl Measure {
         let mut changes = [[[0.0; MOST]; 3]; 3];
         for lane in 0..L::COUNT {
             let change = weights * change_of_turn(&turn_in(tip, lane));
-            for row in 0..3 {
-                for column in 0..3 {
-                    changes[row][column][lane] = change[(row, column)];
+            for (row, entries) in changes.iter_mut().enumerate() {
+                for (column, entry) in entries.iter_mut().enumerate() {
+                    entry[lane] = change[(row, column)];
                 }
             }
         }

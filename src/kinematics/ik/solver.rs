@@ -35,7 +35,7 @@ impl Solver {
             return Err(SolverError::TooManyJoints(chain.dof()));
         }
         let arm = Arm::new(chain);
-        let engine = engine(&arm);
+        let engine = engine(&arm, Processor::new());
         Ok(Self { chain: chain.clone(), arm, engine })
     }
 
@@ -128,19 +128,19 @@ trait Engine: Send + Sync + Debug {
     fn track(&self, arm: &Arm, goal: &Goal, from: &[f64], options: &TrackOptions) -> Step;
 }
 
-fn engine(arm: &Arm) -> Arc<dyn Engine> {
+fn engine(arm: &Arm, processor: Processor) -> Arc<dyn Engine> {
     if !arm.is_plain() {
-        return Machine::<Any, GENERAL>::new(arm);
+        return Machine::<Any, GENERAL>::prepare(arm, processor);
     }
     match arm.joints.len() {
-        1 => Machine::<Turning<1>, 1>::new(arm),
-        2 => Machine::<Turning<2>, 2>::new(arm),
-        3 => Machine::<Turning<3>, 3>::new(arm),
-        4 => Machine::<Turning<4>, 4>::new(arm),
-        5 => Machine::<Turning<5>, 5>::new(arm),
-        6 => Machine::<Turning<6>, 6>::new(arm),
-        7 => Machine::<Turning<7>, 7>::new(arm),
-        _ => Machine::<Turning<8>, 8>::new(arm),
+        1 => Machine::<Turning<1>, 1>::prepare(arm, processor),
+        2 => Machine::<Turning<2>, 2>::prepare(arm, processor),
+        3 => Machine::<Turning<3>, 3>::prepare(arm, processor),
+        4 => Machine::<Turning<4>, 4>::prepare(arm, processor),
+        5 => Machine::<Turning<5>, 5>::prepare(arm, processor),
+        6 => Machine::<Turning<6>, 6>::prepare(arm, processor),
+        7 => Machine::<Turning<7>, 7>::prepare(arm, processor),
+        _ => Machine::<Turning<8>, 8>::prepare(arm, processor),
     }
 }
 
@@ -173,7 +173,7 @@ impl Processor {
 }
 
 impl<K: Kernel<N> + Debug + 'static, const N: usize> Machine<K, N> {
-    fn new(arm: &Arm) -> Arc<dyn Engine> {
+    fn prepare(arm: &Arm, processor: Processor) -> Arc<dyn Engine> {
         let kernel = K::new(arm);
         let (mut lower, mut upper) = ([0.0; N], [0.0; N]);
         let mut spans = [Span { from: 0.0, length: 0.0 }; N];
@@ -182,7 +182,7 @@ impl<K: Kernel<N> + Debug + 'static, const N: usize> Machine<K, N> {
             spans[index] = span(joint);
         }
         let table = Table::new(arm, &kernel, &spans);
-        Arc::new(Self { kernel, table, bounds: Bounds { lower, upper }, spans, processor: Processor::new() })
+        Arc::new(Self { kernel, table, bounds: Bounds { lower, upper }, spans, processor })
     }
 
     fn run(&self, hunt: &mut Hunt<N>) -> End {
@@ -397,3 +397,7 @@ fn ways<const N: usize>(arm: &Arm, search: &Search) -> Option<[f64; N]> {
 fn patience(stay_near: f64) -> u32 {
     if stay_near > 0.0 { 8 + (56.0 * stay_near.min(1.0)) as u32 } else { 0 }
 }
+
+#[cfg(test)]
+#[path = "solver_tests.rs"]
+mod tests;

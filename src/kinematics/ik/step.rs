@@ -110,6 +110,7 @@ fn dot6<L: Lanes>(a: &Column<L>, b: &Column<L>) -> L {
 }
 
 /// Solves a symmetric positive system of which the lower half is given, without a square root.
+#[expect(clippy::needless_range_loop, reason = "rows and columns of one matrix")]
 #[inline(always)]
 fn solve<L: Lanes, const K: usize>(system: &mut [[L; K]; K], mut right: [L; K]) -> ([L; K], L) {
     let one = right[0].like(1.0);

@@ -80,14 +80,7 @@ impl<const N: usize> Table<N> {
             self.least_keys(|index| self.weighted_distance(query, index))
         };
         keys.sort_unstable();
-        #[expect(clippy::cast_possible_truncation, reason = "an index below the size")]
         keys.map(|key| (key & INDEX) as u16)
-    }
-
-    /// The keys of all entries, for whoever wants more than the nearest.
-    #[inline(never)]
-    pub(super) fn keys(&self, query: &Query<N>) -> [u32; SIZE] {
-        std::array::from_fn(|index| key(self.weighted_distance(query, index), index))
     }
 
     /// A key is a distance, whose last bits are the index: the least of whole numbers is found fast.
@@ -171,6 +164,7 @@ impl<const N: usize> Query<N> {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a small number")]
 const INDEX: u32 = SIZE as u32 - 1;
 
 #[inline(always)]

@@ -37,9 +37,14 @@ pub(super) struct Target<const N: usize> {
 impl<const N: usize> Target<N> {
     pub(super) fn new(arm: &Arm, goal: &Goal, bounds: Bounds<N>) -> Self {
         let measure = Measure::new(&goal.aim);
-        let turn = *measure.goal_from_computed().matrix();
-        let goal_from_computed = Placement { rotation: turn, translation: Vector3::zeros() };
-        let base_from_computed = placement(&goal.base_from_tip, arm.unit).then(&goal_from_computed);
+        let base_from_goal = placement(&goal.base_from_tip, arm.unit);
+        let (base_from_computed, last_from_tip) = if measure.turns_axes() {
+            let rotation = *measure.goal_from_computed().matrix();
+            let goal_from_computed = Placement { rotation, translation: Vector3::zeros() };
+            (base_from_goal.then(&goal_from_computed), arm.last_from_tip.then(&goal_from_computed))
+        } else {
+            (base_from_goal, arm.last_from_tip)
+        };
         let goal_from_first = base_from_computed.inverse().then(&arm.base_from_first);
         let distance = goal_from_first.translation.norm();
         let margin = ROUNDING * (1.0 + distance) + goal.tolerance.position / arm.unit;
@@ -50,7 +55,7 @@ impl<const N: usize> Target<N> {
             bounds,
             is_out_of_reach: beyond && measure.position_weights().is_none(),
             goal_from_first,
-            last_from_tip: arm.last_from_tip.then(&goal_from_computed),
+            last_from_tip,
             position_tolerance: (goal.tolerance.position.max(FINEST) / arm.unit).powi(2),
             rotation_tolerance: measure.square_of_angle(goal.tolerance.rotation.max(FINEST)),
         }

@@ -32,8 +32,8 @@ use crate::units::Time;
 const SHARE: f64 = 0.99;
 /// After its last message (s) the arm is where it was led, whatever the controller says of the moment.
 const SETTLING: f64 = 0.25;
-/// So many steps that could not be made in time are made up for.
-const MOST_LATE: f64 = 5.0;
+/// Being so many steps late, it leaves them out.
+const MOST_LATE: f64 = 3.0;
 
 /// Offers live control of one group, where there is one with a controller.
 ///
@@ -48,7 +48,10 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
     let (name, reach) = (group.name.clone(), group.reach(&context.robot, "")?);
     let joints: Vec<String> = reach.joints().map(str::to_owned).collect();
     if let Some(stray) = joints.iter().find(|joint| !group.joints.contains(joint)) {
-        return Err(anyhow!("live control of group `{name}`: joint `{stray}` is in its way and not its own"));
+        tracing::warn!(
+            "there is no live control of group `{name}`: joint `{stray}` is in its way and not its own"
+        );
+        return Ok(());
     }
     let limits: Vec<JointLimits> = joints
         .iter()
@@ -116,8 +119,12 @@ impl Stepping {
         let mut told: Option<Time> = None;
         loop {
             clock::sleep_until(next);
-            if MOST_LATE * period < clock::now().secs_since(next) {
-                next = clock::now();
+            let late = (clock::now().secs_since(next) / period).floor();
+            if MOST_LATE <= late {
+                next = next.plus_secs(late * period);
+                if let Some(state) = self.skip(late) {
+                    (last, told) = (state, told.map(|_| next));
+                }
             }
             let Some(words) = self.take_orders() else { return };
             let here = match told.filter(|told| next.secs_since(*told) < SETTLING) {
@@ -141,6 +148,17 @@ impl Stepping {
             self.output.report(next, &step, words);
             next = next.plus_secs(period);
         }
+    }
+
+    /// Leaves steps out, which the arm has gone on its way to a halt; gives where it is then, if it was on one.
+    fn skip(&mut self, steps: f64) -> Option<[JointState; MAX_JOINTS]> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "float casts saturate")]
+        let steps = steps as usize;
+        let halt = self.live.halt();
+        let state = halt.get(steps - 1).or(halt.last()).copied();
+        self.output.skip(steps, halt);
+        self.live.skip(steps);
+        state
     }
 
     /// Gives why a command was refused; nothing where nobody can give any more.

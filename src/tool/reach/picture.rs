@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use anyhow::Context as _;
 use nalgebra::Vector3;
 use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
@@ -43,7 +44,8 @@ type Panel<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf
 /// Draws into a file whose name ends in .svg or .png.
 pub(super) fn draw(arm: &Arm, survey: &Survey, file: &Path) -> anyhow::Result<()> {
     register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular())
-        .map_err(|_| anyhow::anyhow!("the font cannot be read"))?;
+        .ok()
+        .context("the font cannot be read")?;
     // A file that cannot be written says why; the backends do not.
     std::fs::write(file, "")?;
     let sheet = Sheet::of(survey);
@@ -270,7 +272,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index != 0 && (digits.len() - index) % 3 == 0 {
+        if index != 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);

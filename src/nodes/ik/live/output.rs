@@ -88,6 +88,15 @@ impl Output {
         }
     }
 
+    /// Steps that were left out: the arm has gone these of a halt instead.
+    pub(super) fn skip(&mut self, steps: usize, halt: &[Step]) {
+        let Some(last) = halt.last() else { return };
+        for step in 0..steps.min(1000) {
+            self.window.push(halt.get(step).unwrap_or(last));
+        }
+        self.told = self.told.map(|told| told.plus_secs(steps as f64 * self.period));
+    }
+
     fn trajectory(&self, now: Time, halt: &[Step]) -> JointTrajectory {
         let begin = now.plus_secs(self.period + self.latency - self.window.behind_secs());
         let dof = self.joints.len();
