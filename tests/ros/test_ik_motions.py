@@ -44,6 +44,9 @@ class Motions:
         self.targets = {type: self.client.node.create_publisher(type, topic, 10) for topic, type in types}
         for publisher in self.targets.values():
             self.client.spin_until(publisher.get_subscription_count, f"a subscriber of {publisher.topic}")
+        # Kept, because a new one may not be known to the node yet when it speaks.
+        self.logs: list[Log] = []
+        self.log = self.client.node.create_subscription(Log, "/rosout", self.logs.append, 1000)
 
     def measured(self) -> list[float]:
         message = self.client.next(JointState, "joint_states")
@@ -82,11 +85,11 @@ class Motions:
 
     def reason(self, message) -> str:
         """What `/rosout` says of a target that is not gone to."""
-        with self.client.heard(Log, "/rosout") as logs:
-            self.target(message)
-            told = lambda: [log.msg for log in logs if log.level == 30 and "~/target" in log.msg]  # noqa: E731
-            self.client.spin_until(told, "a warning")
-            return told()[0]
+        self.logs.clear()
+        self.target(message)
+        told = lambda: [log.msg for log in self.logs if log.level == 30 and "~/target" in log.msg]  # noqa: E731
+        self.client.spin_until(told, "a warning")
+        return told()[0]
 
 
 @pytest.fixture(scope="module")
