@@ -5,7 +5,7 @@
 //! - [`units`]: time, radians, ticks, and how a servo's ticks become a joint's radians;
 //! - [`config`]: YAML and ROS parameters become valid values;
 //! - [`protocol`]: bytes on the wire become values, and back;
-//! - [`kinematics`]: the robot model: limits and forward kinematics;
+//! - [`kinematics`]: the robot model: limits, forward and inverse kinematics;
 //! - [`trajectory`]: validated trajectories and their splines;
 //! - [`cartesian`]: paths of the tip through space, and driving it live;
 //! - [`collision`]: what of a robot can touch what, and how near it is;
