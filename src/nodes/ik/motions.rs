@@ -88,7 +88,11 @@ impl Motions {
     /// `compute_cartesian_path`: plans, and no more.
     async fn compute(self: Rc<Self>, mut request: ServiceRequest<GetCartesianPath::Service>) {
         let asked = std::mem::take(&mut request.message);
-        let response = match self.plan(asked, None).await {
+        // What is to be executed begins at the reference; a measured start is a little beside it.
+        let is_here = asked.start_state.joint_state.name.is_empty();
+        let group = self.context.group(&asked.group_name).ok().filter(|_| is_here);
+        let start = group.and_then(|group| self.references.of(group, &self.context).ok());
+        let response = match self.plan(asked, start).await {
             Ok(line) => line.response,
             Err(failure) => refused(failure),
         };
