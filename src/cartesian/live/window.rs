@@ -143,7 +143,12 @@ mod tests {
                 spline.sample(now + 0.0025 * f64::from(part), |_, state| {
                     let jerk = (state.acceleration - told.acceleration) / 0.0025;
                     assert!(jerk.abs() <= 200.0 * (1.0 + 1e-6), "{jerk} in tick {tick}");
-                    assert!(state.acceleration.abs() <= 10.0 * (1.0 + 1e-6) && state.velocity.abs() <= 2.0);
+                    assert!(
+                        state.acceleration.abs() <= 10.0 * (1.0 + 1e-6),
+                        "{} in tick {tick}",
+                        state.acceleration
+                    );
+                    assert!(state.velocity.abs() <= 2.0 * (1.0 + 1e-6), "{} in tick {tick}", state.velocity);
                     told = state;
                 });
             }
