@@ -5,9 +5,10 @@
 pub mod bus;
 pub mod clock;
 pub mod control_thread;
+pub mod driver;
 pub mod emulator;
-pub mod feetech_arm;
-pub mod feetech_servo;
+mod feetech_arm;
+mod feetech_servo;
 pub mod link;
 pub mod ports;
 pub mod realtime;

@@ -9,14 +9,8 @@ use crate::units::{Calibration, Ticks};
 /// The configuration of one servo bus and its servos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HardwareConfig {
-    /// A serial device, or `tcp://HOST:PORT` for a serial server.
-    pub port: String,
-    /// Bits a second on the bus.
-    pub baud_rate_bps: u32,
-    /// Whether the adapter gives our own bytes back before the answers.
-    pub echo: bool,
-    /// What the adapter may hold back before it hands bytes on; 16 ms for an FTDI as Linux finds it.
-    pub adapter_latency: Duration,
+    /// The bus.
+    pub bus: BusConfig,
     /// One for each joint, in the arm's order.
     pub servos: Vec<ServoConfig>,
     /// Whether torque comes on by itself once every servo answers.
@@ -41,6 +35,28 @@ pub struct HardwareConfig {
     pub realtime: RealtimeConfig,
     /// Whether `arm_node` hosts `ik_node` too.
     pub has_ik_node: bool,
+}
+
+/// One bus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BusConfig {
+    /// What its servos speak.
+    pub protocol: Protocol,
+    /// A serial device, or `tcp://HOST:PORT` for a serial server.
+    pub port: String,
+    /// Bits a second on the bus.
+    pub baud_rate_bps: u32,
+    /// Whether the adapter gives our own bytes back before the answers.
+    pub echo: bool,
+    /// What the adapter may hold back before it hands bytes on; 16 ms for an FTDI as Linux finds it.
+    pub adapter_latency: Duration,
+}
+
+/// What servos speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Feetech STS and SMS.
+    FeetechSts,
 }
 
 /// One servo and the joint that it moves.
@@ -81,23 +97,8 @@ impl HardwareConfig {
     pub fn declare(declaration: &mut Declaration<'_>, joints: &[String]) -> Self {
         let d = declaration;
         let policies = [("hold", TorquePolicy::Hold), ("release", TorquePolicy::Release)];
-        protocol(d);
         Self {
-            port: d.required("port", "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
-            baud_rate_bps: integer(d.integer_in(
-                "baud_rate_bps",
-                1_000_000,
-                9600..=4_500_000,
-                "Speed of the bus (bit/s).",
-            )),
-            echo: d.or("echo", false, "Whether the adapter gives our own bytes back."),
-            adapter_latency: secs(
-                d,
-                "adapter_latency_s",
-                0.0,
-                0.1,
-                "What the adapter holds bytes back (s); 0.016 for an untuned FTDI.",
-            ),
+            bus: bus(d),
             servos: joints.iter().map(|joint| servo(d, joint)).collect(),
             torque_on_start: d.or(
                 "torque_on_start",
@@ -178,8 +179,28 @@ impl HardwareConfig {
     }
 }
 
-fn protocol(d: &mut Declaration<'_>) {
-    d.one_of("protocol", "feetech_sts", &[("feetech_sts", ())], "What the servos speak: feetech_sts.");
+fn bus(d: &mut Declaration<'_>) -> BusConfig {
+    let protocols = [("feetech_sts", Protocol::FeetechSts)];
+    BusConfig {
+        protocol: d
+            .one_of("protocol", "feetech_sts", &protocols, "What the servos speak: feetech_sts.")
+            .unwrap_or(Protocol::FeetechSts),
+        port: d.required("port", "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
+        baud_rate_bps: integer(d.integer_in(
+            "baud_rate_bps",
+            1_000_000,
+            9600..=4_500_000,
+            "Speed of the bus (bit/s).",
+        )),
+        echo: d.or("echo", false, "Whether the adapter gives our own bytes back."),
+        adapter_latency: secs(
+            d,
+            "adapter_latency_s",
+            0.0,
+            0.1,
+            "What the adapter holds bytes back (s); 0.016 for an untuned FTDI.",
+        ),
+    }
 }
 
 fn servo(d: &mut Declaration<'_>, joint: &str) -> ServoConfig {

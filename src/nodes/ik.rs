@@ -29,6 +29,7 @@ use r2r::Node;
 use r2r::geometry_msgs::msg::PoseStamped;
 use tokio::sync::watch;
 
+use super::ros;
 use crate::collision::{CollisionModel, MeshFolders};
 use crate::config::Config;
 use crate::config::collision::CollisionConfig;
@@ -71,7 +72,8 @@ pub fn offer(
     let transforms = Transforms::listen(node)?;
     let collisions = collisions(&robot.model, &config.borrow().ik.collision);
     let context = Arc::new(IkContext { robot, groups, config, measured, transforms, collisions });
-    context.introduce();
+    let introduced = context.clone();
+    ros::once_serving(move || introduced.introduce());
     services::offer(node, &context)?;
     // An arm without live control is one all the same.
     if let Err(error) = live::offer(node, &context) {

@@ -143,6 +143,13 @@ impl NodeBuilder {
     }
 }
 
+/// Does something once the process serves, on behalf of the present node: a process that does not start says why, and
+/// nothing else.
+pub fn once_serving(act: impl FnOnce() + 'static) {
+    let span = Span::current();
+    tokio::task::spawn_local(async move { span.in_scope(act) });
+}
+
 /// Spins each node on a thread of its own.
 ///
 /// # Errors

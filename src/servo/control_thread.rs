@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use super::bus::LinkLost;
 use super::clock;
-use super::feetech_arm::{FeetechArm, IdentifyError};
-use super::feetech_servo::JointRating;
+use super::driver::{self, DrivenServo, Driver, IdentifyError, JointRating};
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
 use super::snapshot::Snapshot;
 use crate::config::hardware::{HardwareConfig, TorquePolicy};
-use crate::control::arm::{ArmCore, ArmPolicy, Orders};
+use crate::control::arm::{ArmCore, ArmPolicy, MeasuredJoint, Orders};
+use crate::control::torque::Standing;
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -41,7 +41,7 @@ pub struct ArmSetup {
 /// One arm's cycle and all that it needs.
 pub struct ControlLoop {
     setup: ArmSetup,
-    bus: Option<FeetechArm>,
+    bus: Option<Box<dyn Driver>>,
     core: ArmCore,
     commander: Box<dyn Commander>,
     ports: ThreadPorts,
@@ -85,7 +85,7 @@ impl ControlLoop {
         };
         let mut core =
             ArmCore::new(&setup.limits, setup.period.as_secs_f64(), policy, hardware.torque_on_start);
-        let (bus, standing) = FeetechArm::connect(hardware, &setup.joints, &setup.ratings)?;
+        let (bus, standing) = connect(&setup)?;
         core.on_connected(&standing);
         Ok(Self {
             wire_time: Duration::ZERO,
@@ -131,7 +131,7 @@ impl ControlLoop {
     pub fn cycle(&mut self, due: Time, latest: Time) {
         let began = clock::now();
         if let Some(mut bus) = self.bus.take() {
-            match self.on_bus(&mut bus, due, latest) {
+            match self.on_bus(bus.as_mut(), due, latest) {
                 Ok(()) => self.bus = Some(bus),
                 Err(lost) => self.on_lost(&lost),
             }
@@ -162,21 +162,22 @@ impl ControlLoop {
     }
 
     /// The moment when the cycle was due is its time: references that are sampled at even steps move evenly.
-    fn on_bus(&mut self, bus: &mut FeetechArm, now: Time, latest: Time) -> Result<(), LinkLost> {
+    fn on_bus(&mut self, bus: &mut dyn Driver, now: Time, latest: Time) -> Result<(), LinkLost> {
         bus.read(latest)?;
         // What was asked while the servos answered still counts for this cycle.
         self.take_requests();
-        let orders = self.core.tick(now, bus.fresh(), self.commander.source());
-        self.carry_out(bus, orders, latest + bus.write_wire_time())?;
+        let orders = self.core.tick(now, fresh(bus, self.setup.joints.len()), self.commander.source());
+        let written_by = latest + bus.write_wire_time();
+        self.carry_out(bus, orders, written_by)?;
         self.wire_time += bus.cycle_wire_time();
-        for (joint, report) in self.snapshot.joints_mut().iter_mut().zip(bus.reports()) {
-            joint.servo = *report;
+        for (index, joint) in self.snapshot.joints_mut().iter_mut().enumerate() {
+            joint.servo = *bus.report(index);
         }
         self.snapshot.bus = bus.counters();
         Ok(())
     }
 
-    fn carry_out(&mut self, bus: &mut FeetechArm, orders: Orders, latest: Time) -> Result<(), LinkLost> {
+    fn carry_out(&mut self, bus: &mut dyn Driver, orders: Orders, latest: Time) -> Result<(), LinkLost> {
         if orders.goals {
             bus.write_goals(self.core.commands())?;
         }
@@ -210,7 +211,7 @@ impl ControlLoop {
         if now < self.next_attempt {
             return;
         }
-        match FeetechArm::connect(&self.setup.hardware, &self.setup.joints, &self.setup.ratings) {
+        match connect(&self.setup) {
             Ok((bus, standing)) => {
                 self.bus = Some(bus);
                 self.core.on_connected(&standing);
@@ -268,7 +269,7 @@ impl ControlLoop {
     }
 
     fn read_budget(&self) -> Duration {
-        let write = self.bus.as_ref().map_or(Duration::ZERO, FeetechArm::write_wire_time);
+        let write = self.bus.as_ref().map_or(Duration::ZERO, |bus| bus.write_wire_time());
         self.setup.period.saturating_sub(write + CYCLE_RESERVE).max(self.setup.period / 4)
     }
 
@@ -298,6 +299,27 @@ impl ControlLoop {
             }
         }
     }
+}
+
+/// Opens the arm's bus.
+fn connect(setup: &ArmSetup) -> Result<(Box<dyn Driver>, Vec<Standing>), IdentifyError> {
+    let joints = setup.joints.iter().zip(&setup.hardware.servos).zip(&setup.ratings);
+    let servos: Vec<DrivenServo> = joints
+        .map(|((joint, config), rating)| DrivenServo {
+            joint: joint.clone(),
+            config: config.clone(),
+            rating: *rating,
+        })
+        .collect();
+    driver::connect(&setup.hardware.bus, setup.hardware.realtime.busy_wait, &servos)
+}
+
+/// For each joint what its servo said in this cycle.
+fn fresh(bus: &dyn Driver, joints: usize) -> impl Iterator<Item = Option<MeasuredJoint>> {
+    (0..joints).map(|joint| {
+        let report = bus.report(joint);
+        report.fresh.then(|| report.into())
+    })
 }
 
 impl ControlThread {

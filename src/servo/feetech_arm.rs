@@ -1,16 +1,14 @@
-//! The Feetech servos of one arm: identified, read, told, in the joints' own units.
-//!
-//! Knows which servo moves which joint; decides nothing about motion or torque.
+//! A bus of Feetech servos: identified, read, told, in their joints' own units.
 
 use std::time::Duration;
 
 use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing, Wait};
 use super::clock;
-use super::feetech_servo::{JointRating, Servo};
-use super::link::{self, OpenError};
+use super::driver::{DrivenServo, Driver, IdentifyError};
+use super::feetech_servo::Servo;
+use super::link;
 use super::snapshot::ServoReport;
-use crate::config::hardware::HardwareConfig;
-use crate::control::arm::MeasuredJoint;
+use crate::config::hardware::BusConfig;
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::protocol::feetech::packet::{Frame, Id, OVERHEAD, PacketError};
 use crate::protocol::feetech::registers::{
@@ -19,48 +17,8 @@ use crate::protocol::feetech::registers::{
 use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
 use crate::units::Time;
 
-/// Why the servos of an arm cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentifyError {
-    /// The port cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// Some servos do not answer.
-    #[error(
-        "no answer from {missing} on {port}; {found}. Check power, cable, ids and baud rate ({baud_rate_bps} bit/s)"
-    )]
-    Missing {
-        /// The joints and ids that are missing.
-        missing: String,
-        /// The joints and ids that answered.
-        found: String,
-        /// The port.
-        port: String,
-        /// The speed at which they were asked.
-        baud_rate_bps: u32,
-    },
-    /// A servo is not set up for positions.
-    #[error("servo {id} of joint `{joint}` is in mode {mode}; it must be in position mode (0)")]
-    Mode {
-        /// The joint.
-        joint: String,
-        /// Its servo.
-        id: Id,
-        /// What its mode register says.
-        mode: u8,
-    },
-    /// A servo fell silent in between, or answered nonsense.
-    #[error("joint `{joint}`: {cause}")]
-    Servo {
-        /// The joint.
-        joint: String,
-        /// What happened.
-        cause: ServoError,
-    },
-}
-
 /// The servos of one arm on one bus.
-pub struct FeetechArm {
+pub(super) struct FeetechArm {
     bus: Bus,
     port: String,
     baud_rate_bps: u32,
@@ -78,54 +36,8 @@ const SINGLE_TRY_RESERVE: Duration = Duration::from_micros(300);
 /// What it takes to find that a deadline is over.
 const WAKE_UP: Duration = Duration::from_micros(300);
 
-impl FeetechArm {
-    /// Opens the port and makes sure that every servo is there and in position mode.
-    ///
-    /// Servos are found as they stand: nothing moves, and torque stays as it is.
-    ///
-    /// # Errors
-    /// Where the port cannot be opened, or a servo is missing or not usable; the names are in the text.
-    pub fn connect(
-        config: &HardwareConfig,
-        joints: &[String],
-        ratings: &[JointRating],
-    ) -> Result<(Self, Vec<Standing>), IdentifyError> {
-        let servos: Vec<Servo> = joints
-            .iter()
-            .zip(&config.servos)
-            .zip(ratings)
-            .map(|((joint, servo), rating)| {
-                Servo::new(joint, servo, *rating)
-                    .map_err(|cause| IdentifyError::Servo { joint: joint.clone(), cause: cause.into() })
-            })
-            .collect::<Result<_, _>>()?;
-        let ids: Vec<Id> = servos.iter().map(|servo| servo.id).collect();
-        let read_all = Frame::sync_read(PRESENT_BLOCK.address, PRESENT_BLOCK.len, &ids)
-            .map_err(|cause| IdentifyError::Servo { joint: joints.join(", "), cause: cause.into() })?;
-        let timing = Timing {
-            baud_rate_bps: config.baud_rate_bps,
-            adapter_latency: config.adapter_latency,
-            busy_wait: config.realtime.busy_wait,
-        };
-        let link = link::open(&config.port, config.baud_rate_bps)?;
-        let mut arm = Self {
-            bus: Bus::new(link, timing, config.echo),
-            port: config.port.clone(),
-            baud_rate_bps: config.baud_rate_bps,
-            servos,
-            read_all,
-            ids,
-        };
-        arm.find_all()?;
-        let standings = (0..arm.servos.len()).map(|joint| arm.prepare(joint)).collect::<Result<_, _>>()?;
-        Ok((arm, standings))
-    }
-
-    /// Reads every servo once, and those that were silent once more while there is time before `latest`.
-    ///
-    /// # Errors
-    /// Where the wire is lost.
-    pub fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
+impl Driver for FeetechArm {
+    fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
         self.servos.iter_mut().for_each(Servo::ask);
         let once_more = self.single_try(Telemetry::LEN) + WAKE_UP;
         let room = latest.saturating_since(clock::now());
@@ -141,29 +53,11 @@ impl FeetechArm {
         self.read_silent_ones_again(latest)
     }
 
-    /// What each servo said last, in the joints' order.
-    pub fn reports(&self) -> impl Iterator<Item = &ServoReport> {
-        self.servos.iter().map(|servo| &servo.report)
+    fn report(&self, servo: usize) -> &ServoReport {
+        &self.servos[servo].report
     }
 
-    /// For each joint what its servo said in this cycle.
-    pub fn fresh(&self) -> impl Iterator<Item = Option<MeasuredJoint>> {
-        self.reports().map(|report| {
-            report.fresh.then_some(MeasuredJoint {
-                stamp: report.stamp,
-                fresh: true,
-                position: report.position,
-                velocity: report.velocity,
-                effort: report.effort,
-            })
-        })
-    }
-
-    /// Writes every servo's goal (rad).
-    ///
-    /// # Errors
-    /// Where the wire is lost.
-    pub fn write_goals(&mut self, positions: &[f64]) -> Result<(), LinkLost> {
+    fn write_goals(&mut self, positions: &[f64]) -> Result<(), LinkLost> {
         let goals = self
             .servos
             .iter()
@@ -173,13 +67,7 @@ impl FeetechArm {
         self.tell(frame)
     }
 
-    /// Carries out an order about torque; `efforts` are the greatest of each joint (N m), infinite for the configured
-    /// ones. A read back gives what the servo said until `latest`, `None` where it was
-    /// silent or there is no time left to ask it.
-    ///
-    /// # Errors
-    /// Where the wire is lost.
-    pub fn obey(
+    fn obey(
         &mut self,
         order: TorqueOrder,
         efforts: &[f64],
@@ -204,12 +92,70 @@ impl FeetechArm {
         Ok(None)
     }
 
-    /// Switches torque off and makes sure that it is, one servo after the other; gives the joints that still hold.
-    pub fn release(&mut self) -> Vec<String> {
+    fn release(&mut self) -> Vec<String> {
         // Whether this one went through is seen when each servo is asked.
         let _broadcast = self.obey(TorqueOrder::Off, &[], Time(i64::MAX));
         let held: Vec<usize> = (0..self.servos.len()).filter(|&joint| !self.release_one(joint)).collect();
         held.into_iter().map(|joint| self.servos[joint].joint.clone()).collect()
+    }
+
+    fn resolution(&self, joint: usize) -> f64 {
+        self.servos[joint].config.calibration.rate_to_rad_s(1.0).abs()
+    }
+
+    fn cycle_wire_time(&self) -> Duration {
+        self.read_wire_time() + self.write_wire_time()
+    }
+
+    fn write_wire_time(&self) -> Duration {
+        let write = OVERHEAD + 2 + self.servos.len() * (1 + GoalBlock::LEN);
+        self.bus.wire_time(write)
+    }
+
+    fn counters(&self) -> BusCounters {
+        self.bus.counters()
+    }
+}
+
+impl FeetechArm {
+    /// Opens the port and makes sure that every servo is there and in position mode; see [`super::driver::connect`].
+    pub(super) fn connect(
+        config: &BusConfig,
+        busy_wait: Duration,
+        servos: &[DrivenServo],
+    ) -> Result<(Self, Vec<Standing>), IdentifyError> {
+        let servos: Vec<Servo> = servos
+            .iter()
+            .map(|servo| {
+                let failed = |cause: PacketError| IdentifyError::Servo {
+                    joint: servo.joint.clone(),
+                    cause: cause.into(),
+                };
+                Servo::new(servo).map_err(failed)
+            })
+            .collect::<Result<_, _>>()?;
+        let ids: Vec<Id> = servos.iter().map(|servo| servo.id).collect();
+        let read_all = Frame::sync_read(PRESENT_BLOCK.address, PRESENT_BLOCK.len, &ids).map_err(|cause| {
+            let joints: Vec<&str> = servos.iter().map(|servo| servo.joint.as_str()).collect();
+            IdentifyError::Servo { joint: joints.join(", "), cause: cause.into() }
+        })?;
+        let timing = Timing {
+            baud_rate_bps: config.baud_rate_bps,
+            adapter_latency: config.adapter_latency,
+            busy_wait,
+        };
+        let link = link::open(&config.port, config.baud_rate_bps)?;
+        let mut arm = Self {
+            bus: Bus::new(link, timing, config.echo),
+            port: config.port.clone(),
+            baud_rate_bps: config.baud_rate_bps,
+            servos,
+            read_all,
+            ids,
+        };
+        arm.find_all()?;
+        let standings = (0..arm.servos.len()).map(|joint| arm.prepare(joint)).collect::<Result<_, _>>()?;
+        Ok((arm, standings))
     }
 
     fn release_one(&mut self, joint: usize) -> bool {
@@ -219,27 +165,6 @@ impl FeetechArm {
             let _answer = self.bus.ask(id, &off, 0, 1, |_| ());
             matches!(self.read_registers(joint, TORQUE_ENABLE.address, 1, |data| data[0]), Ok(0))
         })
-    }
-
-    /// How far a goal that was read back may be from what was asked for (rad).
-    pub fn resolution(&self, joint: usize) -> f64 {
-        self.servos[joint].config.calibration.rate_to_rad_s(1.0).abs()
-    }
-
-    /// How long one cycle's bytes are on the wire.
-    pub fn cycle_wire_time(&self) -> Duration {
-        self.read_wire_time() + self.write_wire_time()
-    }
-
-    /// How long one cycle's goals are on the wire.
-    pub fn write_wire_time(&self) -> Duration {
-        let write = OVERHEAD + 2 + self.servos.len() * (1 + GoalBlock::LEN);
-        self.bus.wire_time(write)
-    }
-
-    /// What went over the bus so far.
-    pub fn counters(&self) -> BusCounters {
-        self.bus.counters()
     }
 
     fn read_wire_time(&self) -> Duration {
@@ -310,7 +235,7 @@ impl FeetechArm {
         let Servo { joint: name, id, .. } = &self.servos[joint];
         tracing::debug!(joint = %name, %id, model, "servo identified");
         if mode != 0 {
-            return Err(IdentifyError::Mode { joint: name.clone(), id: *id, mode });
+            return Err(IdentifyError::Mode { joint: name.clone(), id: id.raw(), mode });
         }
         let standing = self.standing(joint).map_err(|cause| self.failed(joint, cause))?;
         if delay != 0 {

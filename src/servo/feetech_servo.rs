@@ -2,6 +2,7 @@
 //!
 //! Knows no bus.
 
+use super::driver::{DrivenServo, JointRating};
 use super::sightings::Sightings;
 use super::snapshot::ServoReport;
 use crate::config::hardware::ServoConfig;
@@ -10,15 +11,6 @@ use crate::protocol::feetech::packet::{Id, PacketError};
 use crate::protocol::feetech::registers::{GOAL_POSITION, TORQUE_ENABLE, TORQUE_LIMIT};
 use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
 use crate::units::{Calibration, Radians, Ticks, Time};
-
-/// Limits of a joint that its servo needs to know.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct JointRating {
-    /// Greatest speed (rad/s); the servo keeps it too.
-    pub max_velocity: f64,
-    /// Torque at full duty (N m); the effort that is reported is the duty times this.
-    pub max_effort: f64,
-}
 
 /// A servo and its joint.
 pub(super) struct Servo {
@@ -52,15 +44,16 @@ impl Servo {
     ///
     /// # Errors
     /// Where its id is no servo's.
-    pub(super) fn new(joint: &str, config: &ServoConfig, rating: JointRating) -> Result<Self, PacketError> {
+    pub(super) fn new(driven: &DrivenServo) -> Result<Self, PacketError> {
+        let DrivenServo { joint, config, rating } = driven;
         let id = Id::new(config.id)?;
         let speed = config.calibration.rate_from_rad_s(rating.max_velocity).abs().min(f64::from(i16::MAX));
         #[expect(clippy::cast_possible_truncation, reason = "at most i16::MAX")]
         Ok(Self {
-            joint: joint.to_owned(),
+            joint: joint.clone(),
             id,
             config: config.clone(),
-            rating,
+            rating: *rating,
             speed_limit: speed.ceil() as i32,
             torque_limit: None,
             report: ServoReport::default(),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::control_thread::ArmSetup;
-use super::feetech_servo::JointRating;
+use super::driver::JointRating;
 use crate::config::Config;
 use crate::config::arm::{ArmConfig, LimitOverrides};
 use crate::kinematics::{Joint, JointKind, ModelError, RobotModel};

@@ -35,8 +35,10 @@ pub const LONGEST_INTERVAL: f64 = 0.5;
 const SHORTEST_INTERVAL: f64 = 1e-3;
 /// How much of a new interval counts.
 const SMOOTHING: f64 = 0.2;
-/// A point is missed after so many intervals.
+/// A point is missed after so many intervals,
 const PATIENCE: f64 = 1.5;
+/// and not before this (s): processes and networks are late by so much, however often points are sent.
+const LEAST_PATIENCE: f64 = 0.04;
 
 impl Rhythm {
     /// No point yet.
@@ -72,7 +74,7 @@ impl Rhythm {
             }
         }
         (self.last, self.interval, self.positions) = (Some(now), interval, positions);
-        let patience_secs = PATIENCE * interval?;
+        let patience_secs = (PATIENCE * interval?).max(LEAST_PATIENCE);
         let after_secs = asked_secs.max(patience_secs + stop_secs / 2.0);
         Some(Pace { velocities, after_secs, patience_secs })
     }
@@ -133,6 +135,13 @@ mod tests {
         assert!((pace.patience_secs - 0.15).abs() < 1e-6);
         let room = pace.velocities[0] * (pace.after_secs - pace.patience_secs);
         assert!(room + 1e-9 >= limits()[0].stopping_distance(1.0));
+    }
+
+    #[test]
+    fn a_point_of_a_quick_stream_may_be_as_late_as_processes_are() {
+        let mut rhythm = Rhythm::new();
+        note(&mut rhythm, 1.0, 0.1);
+        assert_eq!(note(&mut rhythm, 1.01, 0.11).unwrap().patience_secs, LEAST_PATIENCE);
     }
 
     #[test]

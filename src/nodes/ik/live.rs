@@ -23,6 +23,7 @@ use super::groups::Group;
 use crate::cartesian::live::Live;
 use crate::config::live::LiveConfig;
 use crate::kinematics::ik::MAX_JOINTS;
+use crate::nodes::ros;
 use crate::servo::clock;
 use crate::trajectory::limits::{JointLimits, RawLimits};
 use crate::trajectory::spline::JointState;
@@ -68,7 +69,7 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
     let references = References::listen(node, &topic, &joints)?;
     let orders = intake::offer(node, context, &config, group, &joints)?;
     let stepping = Stepping { live, closeness, orders, output, references, context: context.clone(), joints };
-    tracing::info!("live control of group `{name}` tells {topic}");
+    ros::once_serving(move || tracing::info!("live control of group `{name}` tells {topic}"));
     std::thread::Builder::new().name("live".to_owned()).spawn(move || stepping.run())?;
     Ok(())
 }

@@ -1,0 +1,139 @@
+//! What a bus of servos does for an arm, whatever its servos speak.
+//!
+//! A driver knows servos, in the units of their joints; it decides nothing about motion or torque. A new family of
+//! servos is a new driver, and a line in [`connect`].
+
+use std::time::Duration;
+
+use super::bus::{BusCounters, LinkLost, ServoError};
+use super::feetech_arm::FeetechArm;
+use super::link::OpenError;
+use super::snapshot::ServoReport;
+use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
+use crate::control::torque::{Standing, TorqueOrder};
+use crate::units::Time;
+
+/// Limits of a joint that its servo needs to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct JointRating {
+    /// Greatest speed (rad/s); the servo keeps it too.
+    pub max_velocity: f64,
+    /// Torque at full duty (N m); the effort that is reported is the duty times this.
+    pub max_effort: f64,
+}
+
+/// A servo of a bus, and what it has to know of the joint that it moves.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DrivenServo {
+    /// The joint's name.
+    pub joint: String,
+    /// What was configured.
+    pub config: ServoConfig,
+    /// The joint's limits.
+    pub rating: JointRating,
+}
+
+/// Why the servos of a bus cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentifyError {
+    /// The port cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Some servos do not answer.
+    #[error(
+        "no answer from {missing} on {port}; {found}. Check power, cable, ids and baud rate ({baud_rate_bps} bit/s)"
+    )]
+    Missing {
+        /// The joints and ids that are missing.
+        missing: String,
+        /// The joints and ids that answered.
+        found: String,
+        /// The port.
+        port: String,
+        /// The speed at which they were asked.
+        baud_rate_bps: u32,
+    },
+    /// A servo is not set up for positions.
+    #[error("servo {id} of joint `{joint}` is in mode {mode}; it must be in position mode (0)")]
+    Mode {
+        /// The joint.
+        joint: String,
+        /// Its servo.
+        id: u8,
+        /// What its mode register says.
+        mode: u8,
+    },
+    /// A servo fell silent in between, or answered nonsense.
+    #[error("joint `{joint}`: {cause}")]
+    Servo {
+        /// The joint.
+        joint: String,
+        /// What happened.
+        cause: ServoError,
+    },
+}
+
+/// The servos of one bus, each known by its index.
+pub trait Driver: Send {
+    /// Asks every servo where it is; reports are old until it has said so. Ends at `latest` at the latest.
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    fn read(&mut self, latest: Time) -> Result<(), LinkLost>;
+
+    /// What a servo said last, in its joint's units.
+    fn report(&self, servo: usize) -> &ServoReport;
+
+    /// Tells every servo where to be (rad or m of its joint).
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    fn write_goals(&mut self, positions: &[f64]) -> Result<(), LinkLost>;
+
+    /// Carries out an order about torque; `efforts` are the greatest of each servo (N m), infinite for the configured
+    /// ones. A read back gives what the servo said until `latest`, `None` where it was silent or there is no time left
+    /// to ask it.
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    fn obey(
+        &mut self,
+        order: TorqueOrder,
+        efforts: &[f64],
+        latest: Time,
+    ) -> Result<Option<Standing>, LinkLost>;
+
+    /// Switches torque off and makes sure that it is, one servo after the other; gives the joints that still hold.
+    fn release(&mut self) -> Vec<String>;
+
+    /// How far a goal that was read back may be from what was asked for (rad or m).
+    fn resolution(&self, servo: usize) -> f64;
+
+    /// How long one cycle's bytes are on the wire.
+    fn cycle_wire_time(&self) -> Duration;
+
+    /// How long one cycle's goals are on the wire.
+    fn write_wire_time(&self) -> Duration;
+
+    /// What went over the bus so far.
+    fn counters(&self) -> BusCounters;
+}
+
+/// Opens a bus and makes sure that every servo is there and can be used; tells how each stands.
+///
+/// Servos are found as they stand: nothing moves, and torque stays as it is.
+///
+/// # Errors
+/// Where the port cannot be opened, or a servo is missing or not usable; the names are in the text.
+pub fn connect(
+    bus: &BusConfig,
+    busy_wait: Duration,
+    servos: &[DrivenServo],
+) -> Result<(Box<dyn Driver>, Vec<Standing>), IdentifyError> {
+    match bus.protocol {
+        Protocol::FeetechSts => {
+            let (driver, standings) = FeetechArm::connect(bus, busy_wait, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+    }
+}
