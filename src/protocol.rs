@@ -4,4 +4,5 @@
 
 pub mod alarms;
 pub mod feetech;
+pub mod registers;
 pub mod wire;

@@ -6,6 +6,7 @@ use super::declaration::Declaration;
 use super::parameters::Value;
 use super::servos;
 pub use super::servos::{FurtherServo, MimicServo, ServoConfig};
+use crate::protocol::registers::Family;
 
 /// The configuration of an arm's buses and servos.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,6 +60,8 @@ pub struct BusConfig {
     pub echo: bool,
     /// What the adapter may hold back before it hands bytes on; 16 ms for an FTDI as Linux finds it.
     pub adapter_latency: Duration,
+    /// How long servos that can tell go on without their host before they stop by themselves; zero: for ever.
+    pub watchdog: Duration,
 }
 
 /// The most buses that one arm can have; each but the first has a thread.
@@ -69,6 +72,18 @@ pub const MAX_BUSES: usize = 8;
 pub enum Protocol {
     /// Feetech STS and SMS.
     FeetechSts,
+    /// Feetech SCS.
+    FeetechScs,
+}
+
+impl Protocol {
+    /// The family of register servos that speaks it.
+    pub fn family(self) -> Option<Family> {
+        match self {
+            Self::FeetechSts => Some(Family::FeetechSts),
+            Self::FeetechScs => Some(Family::FeetechScs),
+        }
+    }
 }
 
 /// What becomes of the torque.
@@ -178,7 +193,8 @@ impl HardwareConfig {
 }
 
 /// Keys of a bus; without a list of buses they stand at the top.
-const BUS_KEYS: [&str; 5] = ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s"];
+const BUS_KEYS: [&str; 6] =
+    ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s", "bus_watchdog_s"];
 
 fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
     let about = "Names of the buses of an arm that has several; each is described under bus.<name>.";
@@ -214,11 +230,16 @@ fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
 
 fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
     let key = |key: &str| format!("{prefix}{key}");
-    let protocols = [("feetech_sts", Protocol::FeetechSts)];
+    let protocols = [("feetech_sts", Protocol::FeetechSts), ("feetech_scs", Protocol::FeetechScs)];
     BusConfig {
         name: bus.to_owned(),
         protocol: d
-            .one_of(&key("protocol"), "feetech_sts", &protocols, "What the servos speak: feetech_sts.")
+            .one_of(
+                &key("protocol"),
+                "feetech_sts",
+                &protocols,
+                "What the servos speak: feetech_sts or feetech_scs.",
+            )
             .unwrap_or(Protocol::FeetechSts),
         port: d.required(&key("port"), "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
         baud_rate_bps: integer(d.integer_in(
@@ -234,6 +255,13 @@ fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
             0.0,
             0.1,
             "What the adapter holds bytes back (s); 0.016 for an untuned FTDI.",
+        ),
+        watchdog: secs(
+            d,
+            &key("bus_watchdog_s"),
+            0.5,
+            2.54,
+            "How long servos that have a bus watchdog go on without their host (s); 0 for ever.",
         ),
     }
 }

@@ -3,10 +3,12 @@
 //! Knows no robot model: whether a joint slides, or mimics another, is compared with it where an arm is put together.
 
 use std::f64::consts::TAU;
+use std::sync::Arc;
 
 use super::declaration::Declaration;
 use super::hardware::{BusConfig, integer};
 use super::parameters::Value;
+use crate::protocol::registers::RegisterMap;
 use crate::units::{Calibration, Ticks};
 
 /// One servo and how it moves its joint.
@@ -16,6 +18,8 @@ pub struct ServoConfig {
     pub bus: usize,
     /// The servo's id on the bus.
     pub id: u8,
+    /// What its registers are; `None` for servos that have none.
+    pub map: Option<Arc<RegisterMap>>,
     /// How its ticks and the joint's radians, or metres, go together.
     pub calibration: Calibration,
     /// Whether the joint slides, so that its positions are metres.
@@ -137,11 +141,19 @@ fn servo(
     if !(1..=253).contains(&id) && d.has(&name("id")) {
         d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
     }
-    let zero = d.integer_in(&name("zero_ticks"), 2048, -32767..=32767, "Where the joint's zero is (ticks).");
+    let map = model(d, buses.get(bus), prefix, first);
+    let counts = map.as_ref().map_or(4096, |map| map.counts_per_turn);
+    let zero = d.integer_in(
+        &name("zero_ticks"),
+        i64::from(counts / 2),
+        -32767..=32767,
+        "Where the joint's zero is (ticks).",
+    );
     let reversed = d.or(&name("reversed"), false, "Whether growing ticks turn the joint the negative way.");
-    let (ticks_per_turn, slides) = transmission(d, prefix, first);
+    let (ticks_per_turn, slides) = transmission(d, prefix, f64::from(counts), first);
     ServoConfig {
         bus,
+        map,
         id: u8::try_from(id).unwrap_or(0),
         calibration: Calibration { zero: Ticks(integer(zero)), reversed, ticks_per_turn },
         slides,
@@ -176,13 +188,48 @@ fn bus(d: &mut Declaration<'_>, buses: &[BusConfig], name: &str, first: Option<&
     found.unwrap_or(0)
 }
 
+/// The register map of a servo; servos of one family mostly differ in their limits.
+fn model(
+    d: &mut Declaration<'_>,
+    bus: Option<&BusConfig>,
+    prefix: &str,
+    first: Option<&ServoConfig>,
+) -> Option<Arc<RegisterMap>> {
+    let family = bus?.protocol.family()?;
+    let name = format!("{prefix}.model");
+    let as_first = first.and_then(|first| first.map.clone()).filter(|map| map.family == family);
+    if let Some(map) = as_first.filter(|_| !d.has(&name)) {
+        return Some(map);
+    }
+    let about = "The servo's model, which is a register map that is shipped, or the path of one.";
+    let model: String = d.or(&name, family.default_model().to_owned(), about);
+    match RegisterMap::load(&model) {
+        Ok(map) if map.family == family => Some(Arc::new(map)),
+        Ok(map) => {
+            let (theirs, ours) = (map.family.name(), family.name());
+            let expected = format!("it speaks {theirs}, and the servo's bus {ours}");
+            d.refuse(&name, Value::String(model), expected);
+            None
+        }
+        Err(error) => {
+            d.refuse(&name, Value::String(model), error.to_string());
+            None
+        }
+    }
+}
+
 /// Ticks for each turn of the joint, or each 2π metres of it, and whether it is metres.
-fn transmission(d: &mut Declaration<'_>, prefix: &str, first: Option<&ServoConfig>) -> (f64, bool) {
+fn transmission(
+    d: &mut Declaration<'_>,
+    prefix: &str,
+    counts: f64,
+    first: Option<&ServoConfig>,
+) -> (f64, bool) {
     let name = |key: &str| format!("{prefix}.{key}");
     let own = ["ticks_per_turn", "gear_ratio", "metres_per_turn"];
     let says_nothing = !own.into_iter().any(|key| d.has(&name(key)));
     let ticks =
-        d.number_in(&name("ticks_per_turn"), 4096.0, 1.0..=1e7, "Ticks of one turn of the servo's horn.");
+        d.number_in(&name("ticks_per_turn"), counts, 1.0..=1e7, "Ticks of one turn of the servo's horn.");
     let gears = "Turns of the servo's horn for one turn of the joint, or of its screw or pinion.";
     let gear_ratio = d.number_in(&name("gear_ratio"), 1.0, 1e-3..=1e4, gears);
     let about = "How far a joint that slides goes with one turn of its screw or pinion (m).";
