@@ -16,6 +16,7 @@ pub mod live;
 pub mod manager;
 pub mod parameters;
 pub mod settings;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
