@@ -9,7 +9,7 @@ use crate::control::arm::MeasuredJoint;
 use crate::control::ensemble::{Ensemble, MAX_CONTROLLERS, MemberView};
 use crate::control::safety::{Cause, State};
 use crate::control::watch::{Health, Level};
-use crate::protocol::feetech::alarms::Alarms;
+use crate::protocol::alarms::Alarms;
 use crate::trajectory::spline::JointState;
 use crate::units::Time;
 
