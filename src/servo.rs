@@ -14,4 +14,5 @@ pub mod ports;
 pub mod realtime;
 pub mod setup;
 mod sightings;
+pub mod simulated;
 pub mod snapshot;

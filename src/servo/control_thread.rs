@@ -127,6 +127,13 @@ impl ControlLoop {
         &self.snapshot
     }
 
+    /// Waits until `due`, does the cycle as the control thread does it, and tells when the next one is due.
+    pub fn turn(&mut self, due: Time) -> Time {
+        clock::sleep_until(due);
+        self.cycle(due, due + self.read_budget());
+        self.next_due(due)
+    }
+
     /// One cycle that was due at `due`; the servos' answers are waited for until `latest`.
     pub fn cycle(&mut self, due: Time, latest: Time) {
         let began = clock::now();
@@ -146,9 +153,7 @@ impl ControlLoop {
         let mut due = clock::now();
         let mut stop_by = None;
         loop {
-            clock::sleep_until(due);
-            self.cycle(due, due + self.read_budget());
-            due = self.next_due(due);
+            due = self.turn(due);
             if stop.load(Ordering::Relaxed) {
                 let by = *stop_by.get_or_insert_with(|| {
                     self.commander.source().halt("the node stops");
