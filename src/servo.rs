@@ -10,6 +10,7 @@ pub mod emulator;
 mod layout;
 pub mod link;
 pub mod ports;
+pub mod raw;
 pub mod realtime;
 mod register_arm;
 mod register_connect;

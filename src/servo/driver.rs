@@ -11,6 +11,7 @@ use super::register_arm::RegisterArm;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
 use crate::control::torque::{Standing, TorqueOrder};
+use crate::protocol::dynamixel::Dynamixel2;
 use crate::protocol::feetech::{FeetechScs, FeetechSts};
 use crate::protocol::registers::Family;
 use crate::units::Time;
@@ -169,6 +170,12 @@ pub trait Driver: Send {
     /// How long one cycle's goals are on the wire.
     fn write_wire_time(&self) -> Duration;
 
+    /// What the owner of the arm should know of these servos before an accident: a sentence each, none by default.
+    /// Which of them hold for ever when the host dies, for one.
+    fn caveats(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// What went over the bus so far.
     fn counters(&self) -> BusCounters;
 }
@@ -193,6 +200,11 @@ pub fn connect(
         Protocol::FeetechScs => {
             let family = Family::FeetechScs;
             let (driver, standings) = RegisterArm::<FeetechScs>::connect(family, bus, busy_wait, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+        Protocol::Dynamixel2 => {
+            let family = Family::Dynamixel2;
+            let (driver, standings) = RegisterArm::<Dynamixel2>::connect(family, bus, busy_wait, servos)?;
             Ok((Box::new(driver), standings))
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::bus::{Bus, BusCounters, ServoError, Timing};
 use super::link::{self, Link, OpenError};
+use crate::protocol::dynamixel::Dynamixel2;
 use crate::protocol::feetech::{FeetechScs, FeetechSts};
 use crate::protocol::registers::{Access, Area, Family, Register, RegisterMap, Role, ValueError};
 use crate::protocol::wire::{FrameError, Id, Wire};
