@@ -20,5 +20,6 @@ mod kinematics_model;
 mod kinematics_solutions;
 mod kinematics_tree;
 mod rustypot_client;
+mod rustypot_dynamixel;
 mod servo_tool;
 mod simulated_time;

@@ -11,6 +11,7 @@ use crate::protocol::feetech::{Alarms, Id};
 use crate::units::Time;
 
 use super::bus::BusConfig;
+use super::dynamixel::Dynamixel;
 use super::faults::Shape;
 use super::feetech::Feetech;
 use super::motor::{Motor, MotorConfig};
@@ -22,16 +23,19 @@ pub enum FamilyName {
     /// Feetech STS and SMS: STS3215.
     #[default]
     FeetechSts,
+    /// Dynamixel X with Protocol 2.0: XM430-W350.
+    Dynamixel2,
 }
 
 impl FamilyName {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::FeetechSts];
+    pub const ALL: [Self; 2] = [Self::FeetechSts, Self::Dynamixel2];
 
     /// The name in a parameter file and on a command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::FeetechSts => "feetech_sts",
+            Self::Dynamixel2 => "dynamixel2",
         }
     }
 
@@ -51,13 +55,18 @@ impl FamilyName {
     pub fn servo(self, id: Id) -> ServoConfig {
         match self {
             Self::FeetechSts => ServoConfig::new(id),
+            Self::Dynamixel2 => {
+                let motor =
+                    MotorConfig { max_speed_ticks_s: 3140.0, stall_current_a: 2.3, ..MotorConfig::default() };
+                ServoConfig { voltage: 12.0, motor, ..ServoConfig::new(id) }
+            }
         }
     }
 
     /// What a turn of the servo is in its ticks.
     pub fn ticks_per_turn(self) -> f64 {
         match self {
-            Self::FeetechSts => 4096.0,
+            Self::FeetechSts | Self::Dynamixel2 => 4096.0,
         }
     }
 
@@ -65,6 +74,7 @@ impl FamilyName {
     pub(super) fn power_up(self, config: &BusConfig, now: Time) -> Box<dyn Family> {
         match self {
             Self::FeetechSts => Box::new(Feetech::new(config, now)),
+            Self::Dynamixel2 => Box::new(Dynamixel::new(config, now)),
         }
     }
 }
@@ -189,6 +199,8 @@ pub struct ServoConfig {
     pub goal_while_off: GoalWhileOff,
     /// Overload stays until a power cycle, whatever the torque switch does.
     pub stubborn_overload: bool,
+    /// Whether its firmware is new enough for the fast reads, where the family has any.
+    pub knows_fast_reads: bool,
     /// Registers that the maker or an earlier owner has left at other values than the factory's, by name.
     pub registers: Vec<(&'static str, i64)>,
 }
@@ -204,6 +216,7 @@ impl ServoConfig {
             voltage: 7.4,
             goal_while_off: GoalWhileOff::default(),
             stubborn_overload: false,
+            knows_fast_reads: true,
             registers: Vec::new(),
         }
     }
