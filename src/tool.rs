@@ -7,11 +7,15 @@
 //! - [`arm`]: which arm is meant; [`constraint`]: what of a pose counts; [`lines`]: how lines are answered.
 
 pub mod arm;
+pub mod calibrate;
 pub mod constraint;
 pub mod fk;
+pub mod histogram;
 pub mod ik;
+pub mod lerobot;
 pub mod lines;
 pub mod reach;
+pub mod table;
 
 /// Answers questions about a robot arm that a URDF describes.
 #[derive(Clone, Debug, clap::Parser)]

@@ -1,0 +1,3 @@
+//! `servo_tool calibrate`
+pub mod plan;
+pub mod sweep;
