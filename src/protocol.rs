@@ -2,4 +2,6 @@
 //!
 //! Nothing here owns a port or a clock: [`crate::servo`] does.
 
+pub mod alarms;
 pub mod feetech;
+pub mod wire;
