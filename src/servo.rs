@@ -11,6 +11,7 @@ mod feetech_arm;
 mod feetech_servo;
 pub mod link;
 pub mod ports;
+pub mod probe;
 pub mod realtime;
 pub mod setup;
 mod sightings;

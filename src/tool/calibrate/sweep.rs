@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::units::Time;
 
 /// Without an answer for longer than this nobody knows which way round the joint went.
-const LONGEST_GAP: Duration = Duration::from_millis(400);
+const LONGEST_GAP: Duration = Duration::from_secs(1);
 
 /// Why a sweep says nothing about the travel.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]

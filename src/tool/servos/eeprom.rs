@@ -45,7 +45,7 @@ pub enum EepromError {
         /// Whose.
         id: u8,
         /// What went wrong.
-        cause: AskError,
+        cause: Box<EepromError>,
     },
 }
 
@@ -108,7 +108,7 @@ pub fn write(
     let locked = set_lock(line, map, id, 1);
     match (result, locked) {
         (Ok(()), Ok(())) => Ok(written),
-        (Ok(()), Err(cause)) => Err(EepromError::Unlocked { id, cause }),
+        (Ok(()), Err(cause)) => Err(EepromError::Unlocked { id, cause: Box::new(cause) }),
         (Err(cause), _) if written.is_empty() => Err(cause),
         (Err(cause), _) => Err(EepromError::Partly { written, cause: Box::new(cause) }),
     }
@@ -131,10 +131,11 @@ pub fn write_one(line: &mut dyn Ask, id: u8, register: &Register, value: i64) ->
 /// Locks (1) or unlocks (0) the registers that outlive the power, where the servo has a lock.
 ///
 /// # Errors
-/// Where it does not answer.
-pub fn set_lock(line: &mut dyn Ask, map: &Map, id: u8, locked: u8) -> Result<(), AskError> {
-    if let Some(lock) = map.role(Role::Lock) {
-        line.write(id, lock.address, &[locked])?;
+/// Where it does not answer, or its lock does not move.
+pub fn set_lock(line: &mut dyn Ask, map: &Map, id: u8, locked: i64) -> Result<(), EepromError> {
+    match map.role(Role::Lock) {
+        // Unlocked it must be, or what is written is lost with the power.
+        Some(lock) => write_one(line, id, lock, locked),
+        None => Ok(()),
     }
-    Ok(())
 }

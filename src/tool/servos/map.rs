@@ -177,11 +177,8 @@ impl Register {
     /// The value of its bytes.
     pub fn decode(&self, bytes: &[u8]) -> i64 {
         let fold = |raw: u64, byte: &u8| raw << 8 | u64::from(*byte);
-        let raw = if self.is_big_endian {
-            bytes.iter().fold(0, fold)
-        } else {
-            bytes.iter().rev().fold(0, fold)
-        };
+        let raw =
+            if self.is_big_endian { bytes.iter().fold(0, fold) } else { bytes.iter().rev().fold(0, fold) };
         let raw = raw.cast_signed();
         match self.coding {
             Coding::Unsigned => raw,
@@ -238,11 +235,8 @@ impl Map {
         if let Some(register) = self.registers.iter().find(|register| register.name == name) {
             return Ok(register.clone());
         }
-        let unknown = |closest| ValueError::Unknown {
-            asked: asked.to_owned(),
-            map: self.name.clone(),
-            closest,
-        };
+        let unknown =
+            |closest| ValueError::Unknown { asked: asked.to_owned(), map: self.name.clone(), closest };
         if let Some(address) = address_of(&name) {
             let known = self.registers.iter().find(|register| register.address == address);
             return match (known, size) {
