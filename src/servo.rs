@@ -15,4 +15,5 @@ pub mod probe;
 pub mod realtime;
 pub mod setup;
 mod sightings;
+pub mod simulated;
 pub mod snapshot;
