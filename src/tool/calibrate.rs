@@ -18,12 +18,13 @@ use super::servos::eeprom;
 use super::servos::keyboard::Keyboard;
 use super::servos::map::Role;
 use super::servos::probing::{self, Presence};
-use super::servos::session::{BusOptions, Family, Servo, Session};
+use super::servos::session::{BusOptions, Family, Member, Servo, Session};
 use crate::config::Config;
 use crate::config::calibration::{ArmCalibration, JointCalibration};
 use crate::kinematics::RobotModel;
 use crate::servo::setup::locate;
 use plan::{Counting, Gearing, OffsetRule, Zero};
+use sweep::Travel;
 
 /// Calibrates an arm: turn each joint by hand through its whole travel, and its servo gets offset and limits for it.
 ///
@@ -72,8 +73,11 @@ pub enum ZeroRule {
     Middle,
 }
 
-/// A joint that is to be calibrated, and its servo.
+/// A servo that is to be calibrated.
 struct Subject {
+    /// What its calibration is called: the joint, or `joint.second`.
+    name: String,
+    /// The joint that it moves; servos of one joint are turned at once.
     joint: String,
     servo: Servo,
     gearing: Gearing,
@@ -104,19 +108,20 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         options.out.display(),
         file.protocol
     );
-    let joints = chosen(&config, &options.joints)?;
+    let members = chosen(&session.members, &options.joints)?;
     let zeros = options.zero.zeros(&config)?;
-    let subjects = joints
+    let subjects = members
         .iter()
-        .map(|&joint| subject(&mut session, &config, joint, &zeros))
+        .map(|member| subject(&mut session, member, &zeros))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut keyboard = Keyboard::default();
     release(&mut session, &subjects, &mut keyboard)?;
 
+    let groups: Vec<&[Subject]> = subjects.chunk_by(|one, other| one.joint == other.joint).collect();
     let mut planned = Vec::new();
-    for (index, subject) in subjects.iter().enumerate() {
-        let place = format!("[{}/{}]", index + 1, subjects.len());
-        planned.push(turn(&mut session, subject, &place, &mut keyboard)?);
+    for (index, group) in groups.iter().enumerate() {
+        let place = format!("[{}/{}]", index + 1, groups.len());
+        planned.extend(turn(&mut session, group, &place, &mut keyboard)?);
     }
     let table = changes(&subjects, &planned, &file);
     if table.is_empty() {
@@ -131,28 +136,26 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(options.yes || keyboard.confirm(&question)?, "nothing was written");
     write_servos(&mut session, &subjects, &planned)?;
     file.protocol = family.to_owned();
-    file.joints.extend(subjects.iter().map(|subject| subject.joint.clone()).zip(planned));
+    file.joints.extend(subjects.iter().map(|subject| subject.name.clone()).zip(planned));
     write_whole(&options.out, &file.to_text(&config.arm.joints))
         .context("the servos are written, the file is not")?;
     println!(
-        "{} joints are calibrated. The nodes load it with the parameter `calibration: {}` of hardware_node.",
+        "{} servos are calibrated. The nodes load it with the parameter `calibration: {}` of hardware_node.",
         subjects.len(),
         options.out.display()
     );
     Ok(())
 }
 
-/// The indices of the joints that were asked for; all where none was.
-fn chosen(config: &Config, asked: &[String]) -> anyhow::Result<Vec<usize>> {
-    let joints = &config.arm.joints;
-    if asked.is_empty() {
-        return Ok((0..joints.len()).collect());
+/// The servos of the joints that were asked for; all where none was.
+fn chosen(members: &[Member], asked: &[String]) -> anyhow::Result<Vec<Member>> {
+    if let Some(stranger) = asked.iter().find(|name| !members.iter().any(|member| member.joint == **name)) {
+        let mut joints: Vec<&str> = members.iter().map(|member| member.joint.as_str()).collect();
+        joints.dedup();
+        bail!("there is no joint `{stranger}`; there are {}", joints.join(", "));
     }
-    let index = |name: &String| {
-        let found = joints.iter().position(|joint| joint == name);
-        found.with_context(|| format!("there is no joint `{name}`; there are {}", joints.join(", ")))
-    };
-    asked.iter().map(index).collect()
+    let is_chosen = |member: &&Member| asked.is_empty() || asked.contains(&member.joint);
+    Ok(members.iter().filter(is_chosen).cloned().collect())
 }
 
 impl ZeroOptions {
@@ -161,7 +164,8 @@ impl ZeroOptions {
     /// # Errors
     /// Where the robot model is needed and cannot be had.
     pub fn zeros(&self, config: &Config) -> anyhow::Result<BTreeMap<String, Zero>> {
-        let joints = config.arm.joints.iter().cloned();
+        let mimics = config.hardware.mimic_servos.iter().map(|mimic| &mimic.joint);
+        let joints = config.arm.joints.iter().chain(mimics).cloned();
         if self.zero == ZeroRule::Middle {
             return Ok(joints.map(|joint| (joint, Zero::Middle)).collect());
         }
@@ -174,7 +178,8 @@ impl ZeroOptions {
     }
 
     fn model(&self, config: &Config) -> anyhow::Result<RobotModel> {
-        const HELP: &str = "name the URDF with --urdf, or put each zero in the middle of the travel: --zero middle";
+        const HELP: &str =
+            "name the URDF with --urdf, or put each zero in the middle of the travel: --zero middle";
         let (origin, text) = match &self.urdf {
             None if !config.arm.robot_description.is_empty() => {
                 ("robot_description".to_owned(), config.arm.robot_description.clone())
@@ -194,11 +199,10 @@ impl ZeroOptions {
 /// Looks whether the joint's servo can be calibrated, and what it holds at present.
 fn subject(
     session: &mut Session,
-    config: &Config,
-    joint: usize,
+    member: &Member,
     zeros: &BTreeMap<String, Zero>,
 ) -> anyhow::Result<Subject> {
-    let (name, configured) = (&config.arm.joints[joint], &config.hardware.servos[joint]);
+    let Member { name, joint, config: configured } = member;
     let context = || format!("joint `{name}`");
     let servo = session.servo(configured.id).with_context(context)?;
     if let Presence::Several(why) = probing::look(session.line.as_mut(), &servo.map, servo.id)? {
@@ -219,9 +223,10 @@ fn subject(
     });
     let calibration = configured.calibration;
     Ok(Subject {
-        joint: name.clone(),
+        name: name.clone(),
+        joint: joint.clone(),
         gearing: Gearing { reversed: calibration.reversed, ticks_per_turn: calibration.ticks_per_turn },
-        zero: zeros.get(name).copied().unwrap_or(Zero::Middle),
+        zero: zeros.get(joint).copied().unwrap_or(Zero::Middle),
         counting: Counting { turn: servo.map.turn, offset },
         servo,
         present,
@@ -255,17 +260,17 @@ fn check_mode(session: &mut Session, servo: &Servo) -> anyhow::Result<()> {
 /// Makes sure that no servo holds torque; switches it off where that is wanted.
 fn release(session: &mut Session, subjects: &[Subject], keyboard: &mut Keyboard) -> anyhow::Result<()> {
     let mut holding = Vec::new();
-    for Subject { joint, servo, .. } in subjects {
+    for Subject { name, servo, .. } in subjects {
         if let Some(torque) = servo.map.role(Role::Torque)
             && eeprom::read(session.line.as_mut(), servo.id, torque)? != 0
         {
-            holding.push((joint, servo.id, torque));
+            holding.push((name, servo.id, torque));
         }
     }
     if holding.is_empty() {
         return Ok(());
     }
-    let names = holding.iter().map(|(joint, ..)| joint.as_str()).collect::<Vec<_>>().join(", ");
+    let names = holding.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>().join(", ");
     let question = format!("{names}: torque is on. Support the arm, or it falls. Switch torque off?");
     ensure!(keyboard.confirm(&question)?, "torque is on, and joints are turned by hand; nothing was changed");
     for (_, id, torque) in holding {
@@ -274,41 +279,49 @@ fn release(session: &mut Session, subjects: &[Subject], keyboard: &mut Keyboard)
     Ok(())
 }
 
-/// Has a joint turned until something comes of it.
+/// Has a joint turned until something comes of it, for each of its servos.
 fn turn(
     session: &mut Session,
-    subject: &Subject,
+    subjects: &[Subject],
     place: &str,
     keyboard: &mut Keyboard,
-) -> anyhow::Result<JointCalibration> {
-    let Subject { joint, servo, gearing, zero, counting, present } = subject;
+) -> anyhow::Result<Vec<JointCalibration>> {
+    let Some(Subject { joint, .. }) = subjects.first() else { return Ok(Vec::new()) };
+    let ids = subjects.iter().map(|subject| subject.servo.id.to_string()).collect::<Vec<_>>().join(", ");
+    let servos: Vec<&Servo> = subjects.iter().map(|subject| &subject.servo).collect();
     loop {
         eprintln!(
-            "{place} {joint} (servo {}): turn it by hand from one end of its travel to the other, then press Enter",
-            servo.id
+            "{place} {joint} (servo {ids}): turn it by hand from one end of its travel to the other, then press Enter"
         );
-        let travel = match hand::travel(session.line.as_mut(), servo, keyboard)? {
-            Ok(travel) => travel,
-            Err(problem) => {
-                eprintln!("  {problem}; once more:");
-                continue;
+        let planned = hand::travels(session.line.as_mut(), &servos, keyboard)?.map(|travels| {
+            subjects.iter().zip(travels).map(|(subject, travel)| subject.calibration(travel)).collect()
+        });
+        let problem = match planned {
+            Ok(Ok(planned)) => return Ok(planned),
+            Ok(Err(problem @ plan::PlanError::Still { .. })) => problem.to_string(),
+            Ok(Err(problem)) => {
+                return Err(problem).with_context(|| {
+                    format!("joint `{joint}` cannot be calibrated, and nothing was written")
+                });
             }
+            Err(problem) => problem.to_string(),
         };
-        let plan = match plan::plan(travel, *counting, *gearing, *zero) {
-            Ok(plan) => plan,
-            Err(problem @ plan::PlanError::Still { .. }) => {
-                eprintln!("  {problem}; once more:");
-                continue;
-            }
-            Err(problem) => return Err(problem).with_context(|| format!("joint `{joint}`; nothing was written")),
-        };
+        eprintln!("  {problem}; once more:");
+    }
+}
+
+impl Subject {
+    /// What follows from its travel.
+    fn calibration(&self, travel: Travel) -> Result<JointCalibration, plan::PlanError> {
+        let Self { servo, gearing, zero, counting, present, .. } = self;
+        let plan = plan::plan(travel, *counting, *gearing, *zero)?;
         let values = [
             (Role::Offset, plan.offset),
             (Role::LowerLimit, Some(plan.lower)),
             (Role::UpperLimit, Some(plan.upper)),
         ];
         let name = |role| servo.map.role(role).map(|register| register.name.clone());
-        let registers: BTreeMap<String, i64> = values
+        let registers = values
             .into_iter()
             .filter_map(|(role, value)| Some((name(role)?, value?.into())))
             .filter(|(name, _)| present.contains_key(name))
@@ -326,7 +339,7 @@ fn turn(
         if let Some(doubt) = doubt(&calibration, *zero) {
             eprintln!("  {doubt}");
         }
-        return Ok(calibration);
+        Ok(calibration)
     }
 }
 
@@ -337,15 +350,15 @@ fn doubt(calibration: &JointCalibration, zero: Zero) -> Option<String> {
     let (travel, model) = ((to - from).to_degrees(), (upper - lower).to_degrees());
     let is_short = travel < 0.7 * model;
     is_short.then(|| {
-        format!("it was turned by {travel:.0}°, and the model has {model:.0}°: if an end was not reached, say no later and begin again")
+        format!("it was turned by {travel:.0}°, and the model has {model:.0}°; if an end was not reached, answer no below and begin again")
     })
 }
 
 fn changes(subjects: &[Subject], planned: &[JointCalibration], file: &ArmCalibration) -> super::table::Table {
     let mut table = super::table::Table::new(&["joint", "", ">servo", ">file", ">new"]);
     for (subject, planned) in subjects.iter().zip(planned) {
-        let in_file = file.joints.get(&subject.joint);
-        for line in diff::changes(&subject.joint, planned, in_file, &subject.present) {
+        let in_file = file.joints.get(&subject.name);
+        for line in diff::changes(&subject.name, planned, in_file, &subject.present) {
             table.line(line);
         }
     }
@@ -358,7 +371,7 @@ fn write_servos(
     planned: &[JointCalibration],
 ) -> anyhow::Result<()> {
     let mut done: Vec<&str> = Vec::new();
-    for (Subject { joint, servo, .. }, planned) in subjects.iter().zip(planned) {
+    for (Subject { name: joint, servo, .. }, planned) in subjects.iter().zip(planned) {
         let mut values = Vec::new();
         for (name, value) in &planned.registers {
             if let Some(register) = servo.map.kept().find(|register| register.name == *name) {

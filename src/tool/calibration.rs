@@ -11,11 +11,9 @@ use super::servos::backup::write_whole;
 use super::servos::eeprom;
 use super::servos::map::Role;
 use super::servos::maps;
-use super::servos::session::{BusOptions, Family};
+use super::servos::session::{BusOptions, Family, configuration};
 use super::table::Table;
-use crate::config::Config;
 use crate::config::calibration::ArmCalibration;
-use crate::config::parameters::{Parameters, Value};
 
 /// Imports and exports LeRobot's calibration files, and compares a calibration with the servos.
 #[derive(Clone, Debug, clap::Args)]
@@ -79,7 +77,9 @@ struct ExportOptions {
 ///
 /// Nothing is written. The status is 0 if they agree.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: servo_tool calibration verify --port /dev/ttyACM0 --from my_calibration.yaml")]
+#[command(
+    after_help = "Example: servo_tool calibration verify --port /dev/ttyACM0 --from my_calibration.yaml"
+)]
 struct VerifyOptions {
     #[command(flatten)]
     bus: BusOptions,
@@ -108,9 +108,7 @@ fn import(options: &ImportOptions) -> anyhow::Result<()> {
     let motors = lerobot::motors_of(&text, &registers).with_context(|| from.to_string())?;
     let zeros = match &options.config {
         Some(file) => {
-            let mut overrides = Parameters::new();
-            overrides.insert("calibration".to_owned(), Value::String(String::new()));
-            let config = Config::read_hardware(file, &overrides)?;
+            let config = configuration(file, None)?;
             let joints = &config.arm.joints;
             if let Some(stranger) = motors.keys().find(|name| !joints.contains(name)) {
                 bail!("{from}: the arm has no joint `{stranger}`, it has {}", joints.join(", "));
@@ -164,7 +162,10 @@ fn verify(options: &VerifyOptions) -> anyhow::Result<()> {
         return Ok(());
     }
     print!("{table}");
-    bail!("the servos are not as {} says; calibrate these joints again: servo_tool calibrate", options.from.display())
+    bail!(
+        "the servos are not as {} says; calibrate these joints again: servo_tool calibrate",
+        options.from.display()
+    )
 }
 
 fn ensure_fresh(out: &std::path::Path, force: bool) -> anyhow::Result<()> {
@@ -179,6 +180,9 @@ fn registers(family: Family) -> anyhow::Result<Registers> {
         (Some(offset), Some(lower), Some(upper)) => {
             Ok(Registers { offset, most_offset: family.offset_rule().0.into(), lower, upper })
         }
-        _ => bail!("{} servos have no offset and limits of their own, so LeRobot has no file for them", family.name()),
+        _ => bail!(
+            "{} servos have no offset and limits of their own, so LeRobot has no file for them",
+            family.name()
+        ),
     }
 }

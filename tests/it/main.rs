@@ -21,4 +21,7 @@ mod kinematics_solutions;
 mod kinematics_tree;
 mod rustypot_client;
 mod servo_tool;
+mod servo_tool_bus;
+mod servo_tool_calibrate;
 mod simulated_time;
+mod tool_on_bus;

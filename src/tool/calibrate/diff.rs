@@ -28,8 +28,18 @@ pub fn changes(
     }
     let of_file = |value: fn(&JointCalibration) -> String| in_file.map(value);
     line("zero_ticks", None, of_file(|joint| joint.zero_ticks.to_string()), planned.zero_ticks.to_string());
-    line("lower_ticks", None, of_file(|joint| joint.lower_ticks.to_string()), planned.lower_ticks.to_string());
-    line("upper_ticks", None, of_file(|joint| joint.upper_ticks.to_string()), planned.upper_ticks.to_string());
+    line(
+        "lower_ticks",
+        None,
+        of_file(|joint| joint.lower_ticks.to_string()),
+        planned.lower_ticks.to_string(),
+    );
+    line(
+        "upper_ticks",
+        None,
+        of_file(|joint| joint.upper_ticks.to_string()),
+        planned.upper_ticks.to_string(),
+    );
     line("reversed", None, of_file(|joint| joint.reversed.to_string()), planned.reversed.to_string());
     line("id", None, of_file(|joint| joint.id.to_string()), planned.id.to_string());
     lines

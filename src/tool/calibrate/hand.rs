@@ -18,33 +18,27 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Looks between two lines of progress.
 const LOOKS_A_LINE: u32 = 5;
 
-/// The travel between now and Enter; the inner error says why it counts for nothing.
+/// The travels of a joint's servos between now and Enter; the inner error says why they count for nothing.
 ///
 /// # Errors
 /// Where the port is lost, or the input ends.
-pub fn travel(
+pub fn travels(
     line: &mut dyn Ask,
-    servo: &Servo,
+    servos: &[&Servo],
     keyboard: &mut Keyboard,
-) -> anyhow::Result<Result<Travel, SweepError>> {
-    let Some(position) = servo.map.role(Role::Position) else {
-        bail!("the registers of {} tell no position", servo.map.name);
-    };
-    let turn = servo.map.turn;
-    let mut sweep = Sweep::new(turn);
-    let mut problem = None;
+) -> anyhow::Result<Result<Vec<Travel>, SweepError>> {
+    let mut sweeps: Vec<Sweep> = servos.iter().map(|servo| Sweep::new(servo.map.turn)).collect();
     for look in 0_u32.. {
-        match eeprom::read(line, servo.id, position) {
-            Ok(ticks) => {
-                let ticks = i32::try_from(ticks).unwrap_or(i32::MAX);
-                problem = problem.or(sweep.see(clock::now(), ticks).err());
-            }
-            Err(AskError::Lost(lost)) => return Err(lost.into()),
-            // Silence that lasts is noticed with the next answer.
-            Err(_) => {}
+        let mut problem = None;
+        for (servo, sweep) in servos.iter().zip(&mut sweeps) {
+            problem = problem.or(see(line, servo, sweep)?.err());
+        }
+        if let Some(problem) = problem {
+            clear_line();
+            return Ok(Err(problem));
         }
         if look % LOOKS_A_LINE == 0 && stderr().is_terminal() {
-            eprint!("\r  {}\x1b[K", progress(&sweep, turn, problem));
+            eprint!("\r  {}\x1b[K", progress(servos, &sweeps));
             let _nobody_looks = stderr().flush();
         }
         match keyboard.line(Some(LOOK))? {
@@ -52,29 +46,41 @@ pub fn travel(
             Some(Typed::Line(_)) => break,
             Some(Typed::End) => bail!("the input ended before the joint was turned; nothing was written"),
         }
-        // What counts for nothing need not go on.
-        if problem.is_some() {
-            break;
-        }
     }
-    if stderr().is_terminal() {
-        eprint!("\r\x1b[K");
-    }
-    match (problem, sweep.travel()) {
-        (Some(problem), _) => Ok(Err(problem)),
-        (None, None) => bail!("servo {} does not answer any more; nothing was written", servo.id),
-        (None, Some(travel)) => {
-            eprintln!("  {}", progress(&sweep, turn, None));
-            Ok(Ok(travel))
-        }
+    clear_line();
+    eprintln!("  {}", progress(servos, &sweeps));
+    let travels: Option<Vec<Travel>> = sweeps.iter().map(Sweep::travel).collect();
+    match travels {
+        Some(travels) => Ok(Ok(travels)),
+        None => bail!("no servo of this joint answers any more; nothing was written"),
     }
 }
 
-/// How far it came, in words.
-fn progress(sweep: &Sweep, turn: i32, problem: Option<SweepError>) -> String {
-    if let Some(problem) = problem {
-        return problem.to_string();
+fn see(line: &mut dyn Ask, servo: &Servo, sweep: &mut Sweep) -> anyhow::Result<Result<(), SweepError>> {
+    let Some(position) = servo.map.role(Role::Position) else {
+        bail!("the registers of {} tell no position", servo.map.name);
+    };
+    match eeprom::read(line, servo.id, position) {
+        Ok(ticks) => Ok(sweep.see(clock::now(), i32::try_from(ticks).unwrap_or(i32::MAX))),
+        Err(AskError::Lost(lost)) => Err(lost.into()),
+        // Silence that lasts is noticed with the next answer.
+        Err(_) => Ok(Ok(())),
     }
+}
+
+fn clear_line() {
+    if stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+fn progress(servos: &[&Servo], sweeps: &[Sweep]) -> String {
+    let words = servos.iter().zip(sweeps).map(|(servo, sweep)| words(sweep, servo.map.turn));
+    words.collect::<Vec<_>>().join("; ")
+}
+
+/// How far it came, in words.
+fn words(sweep: &Sweep, turn: i32) -> String {
     let Some((travel, present)) = sweep.travel().zip(sweep.present()) else {
         return "no answer yet".to_owned();
     };
@@ -94,11 +100,11 @@ mod tests {
     #[test]
     fn progress_says_how_far_it_came() {
         let mut sweep = Sweep::new(4096);
-        assert_eq!(progress(&sweep, 4096, None), "no answer yet");
+        assert_eq!(words(&sweep, 4096), "no answer yet");
         for position in [3500, 4000, 300] {
             sweep.see(Time(0), position).unwrap();
         }
-        let says = progress(&sweep, 4096, None);
+        let says = words(&sweep, 4096);
         assert_eq!(says, "at 4396, from 3500 to 4396: 78.8°, over the end of the servo's turn");
     }
 }

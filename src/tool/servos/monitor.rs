@@ -101,11 +101,8 @@ fn rate(text: &str) -> Result<f64, String> {
 }
 
 fn look(session: &mut Session, servo: &Servo) -> Result<Look, AskError> {
-    let joint = session.config.as_ref().and_then(|config| {
-        let index = config.hardware.servos.iter().position(|one| one.id == servo.id)?;
-        config.arm.joints.get(index).cloned()
-    });
-    let name = joint.unwrap_or_default();
+    let member = session.members.iter().find(|member| member.config.id == servo.id);
+    let name = member.map_or_else(String::new, |member| member.name.clone());
     let roles = COLUMNS.iter().map(|(_, role)| *role).chain([Role::Status]);
     match values(session, servo, roles) {
         Ok(mut values) => {

@@ -10,9 +10,7 @@ use super::eeprom;
 use super::map::Role;
 use super::maps;
 use super::probing::{self, Presence};
-use super::session::Family;
-use crate::config::Config;
-use crate::config::parameters::Parameters;
+use super::session::{self, Family};
 use crate::servo::probe::{Ask, ProbeConfig};
 use crate::tool::table::Table;
 
@@ -111,7 +109,13 @@ impl Options {
     fn port(&self) -> anyhow::Result<String> {
         match (&self.port, &self.config) {
             (Some(port), _) => Ok(port.clone()),
-            (None, Some(file)) => Ok(Config::read_hardware(file, &Parameters::new())?.hardware.bus.port),
+            (None, Some(file)) => {
+                let buses = session::configuration(file, None)?.hardware.buses;
+                match buses.as_slice() {
+                    [bus] => Ok(bus.port.clone()),
+                    _ => bail!("the arm has several buses; say with --port which one is meant"),
+                }
+            }
             (None, None) => bail!("say with --port where the servos are"),
         }
     }

@@ -1,15 +1,15 @@
 //! Which bus is meant, and what is known of the servos on it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
 use super::map::{Map, Role};
 use super::maps;
-use crate::config::Config;
-use crate::config::hardware::Protocol;
-use crate::config::parameters::{Parameters, Value};
+use crate::config::hardware::{Protocol, ServoConfig};
+use crate::config::parameters::{self, Value};
+use crate::config::{Config, Part};
 use crate::protocol::feetech::{FeetechScs, FeetechSts};
 use crate::servo::link::OpenError;
 use crate::servo::probe::{Ask, AskError, Probe, ProbeConfig};
@@ -20,6 +20,9 @@ pub struct BusOptions {
     /// The arm's parameter file: port, protocol, speed and the joints' servos are taken from it.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// The bus that is meant, where the configuration has several.
+    #[arg(long, value_name = "NAME", requires = "config")]
+    pub bus: Option<String>,
     /// A serial device, or tcp://HOST:PORT; what the emulator prints will do.
     #[arg(long, value_name = "PORT")]
     pub port: Option<String>,
@@ -62,7 +65,20 @@ pub struct Session {
     pub baud_rate_bps: u32,
     /// The arm's configuration, where one was given.
     pub config: Option<Config>,
+    /// The configured servos of this bus.
+    pub members: Vec<Member>,
     map: Option<Map>,
+}
+
+/// A configured servo.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// What its parameters and its calibration are called: its joint, or `joint.second`.
+    pub name: String,
+    /// The joint that it moves.
+    pub joint: String,
+    /// What was configured.
+    pub config: ServoConfig,
 }
 
 /// A servo that answered.
@@ -143,7 +159,8 @@ impl BusOptions {
     /// Where no port is named, the file is unusable, or the port cannot be opened.
     pub fn open(&self) -> anyhow::Result<Session> {
         let config = self.configuration()?;
-        let bus = config.as_ref().map(|config| &config.hardware.bus);
+        let bus_index = config.as_ref().map_or(Ok(0), |config| self.bus_of(config))?;
+        let bus = config.as_ref().and_then(|config| config.hardware.buses.get(bus_index));
         let Some(port) = self.port.clone().or_else(|| bus.map(|bus| bus.port.clone())) else {
             bail!("say with --port where the servos are, or with --config which arm is meant");
         };
@@ -159,8 +176,9 @@ impl BusOptions {
             patience: Duration::from_millis(self.timeout_ms) + latency,
         };
         let map = self.map.as_deref().map(maps::named).transpose()?;
+        let members = config.as_ref().map_or_else(Vec::new, |config| members_of(config, bus_index));
         let line = family.open(probe)?;
-        Ok(Session { line, family, port, baud_rate_bps, config, map })
+        Ok(Session { line, family, port, baud_rate_bps, config, members, map })
     }
 
     /// The arm's configuration, where one was given; the port of the command line counts.
@@ -169,15 +187,60 @@ impl BusOptions {
     /// Where the file is unusable.
     pub fn configuration(&self) -> anyhow::Result<Option<Config>> {
         let Some(file) = &self.config else { return Ok(None) };
-        let mut overrides = Parameters::new();
-        if let Some(port) = &self.port {
-            overrides.insert("port".to_owned(), Value::String(port.clone()));
-        }
-        // What is calibrated here may be what the file names, and may not be there yet.
-        overrides.insert("calibration".to_owned(), Value::String(String::new()));
-        let config = Config::read_hardware(file, &overrides).with_context(|| file.display().to_string())?;
-        Ok(Some(config))
+        configuration(file, self.port.as_deref()).map(Some)
     }
+
+    /// Which of the configured buses is meant.
+    fn bus_of(&self, config: &Config) -> anyhow::Result<usize> {
+        let buses = &config.hardware.buses;
+        let names = || buses.iter().map(|bus| bus.name.as_str()).collect::<Vec<_>>().join(", ");
+        match &self.bus {
+            Some(name) => match buses.iter().position(|bus| bus.name == *name) {
+                Some(index) => Ok(index),
+                None => bail!("there is no bus `{name}`; there are {}", names()),
+            },
+            None if 1 < buses.len() => bail!("say with --bus which one is meant: {}", names()),
+            None => Ok(0),
+        }
+    }
+}
+
+/// The arm's configuration of a parameter file; a port that is given counts, its calibration does not.
+///
+/// # Errors
+/// Where the file is unusable.
+pub fn configuration(file: &Path, port: Option<&str>) -> anyhow::Result<Config> {
+    let mut given = parameters::read(file, "/hardware_node")?;
+    if let Some(port) = port.filter(|_| !given.contains_key("buses")) {
+        given.insert("port".to_owned(), Value::String(port.to_owned()));
+    }
+    // What is calibrated here may be what the file names, and may not be there yet.
+    given.remove("calibration");
+    Config::new(&given, &[Part::Hardware]).with_context(|| file.display().to_string())
+}
+
+/// The configured servos of a bus.
+fn members_of(config: &Config, bus: usize) -> Vec<Member> {
+    let hardware = &config.hardware;
+    let joints = &config.arm.joints;
+    let mut members = Vec::new();
+    for (index, (joint, first)) in joints.iter().zip(&hardware.servos).enumerate() {
+        let further = hardware.further_servos.iter().filter(|further| further.joint == index);
+        let words = ["second", "third", "fourth"].into_iter().map(|word| format!("{joint}.{word}"));
+        members.push(Member { name: joint.clone(), joint: joint.clone(), config: first.clone() });
+        members.extend(words.zip(further).map(|(name, further)| Member {
+            name,
+            joint: joint.clone(),
+            config: further.servo.clone(),
+        }));
+    }
+    members.extend(hardware.mimic_servos.iter().map(|mimic| Member {
+        name: mimic.joint.clone(),
+        joint: mimic.joint.clone(),
+        config: mimic.servo.clone(),
+    }));
+    members.retain(|member| member.config.bus == bus);
+    members
 }
 
 impl Session {
@@ -193,13 +256,15 @@ impl Session {
                 _ => bail!("a servo's id is at most {most}, not {asked}"),
             };
         }
-        let Some(config) = &self.config else {
+        if self.config.is_none() {
             bail!("`{asked}` is no id; the name of a joint needs --config to say which servo moves it");
-        };
-        let joints = &config.arm.joints;
-        match joints.iter().position(|joint| joint == asked) {
-            Some(joint) => Ok(config.hardware.servos[joint].id),
-            None => bail!("there is no joint `{asked}`; there are {}", joints.join(", ")),
+        }
+        match self.members.iter().find(|member| member.name == asked) {
+            Some(member) => Ok(member.config.id),
+            None => {
+                let names: Vec<&str> = self.members.iter().map(|member| member.name.as_str()).collect();
+                bail!("there is no joint `{asked}`; there are {}", names.join(", "))
+            }
         }
     }
 
@@ -216,8 +281,8 @@ impl Session {
                 }
             }
         }
-        if let (true, Some(config)) = (ids.is_empty(), &self.config) {
-            ids.extend(config.hardware.servos.iter().map(|servo| servo.id));
+        if asked.is_empty() {
+            ids.extend(self.members.iter().map(|member| member.config.id));
         }
         if ids.is_empty() {
             bail!("say with --ids which servos are meant, for instance --ids 1-6");
