@@ -13,6 +13,7 @@ pub mod link;
 pub mod ports;
 pub mod probe;
 pub mod realtime;
+pub mod recorded;
 pub mod setup;
 mod sightings;
 pub mod simulated;

@@ -7,6 +7,7 @@ use super::control_thread::{ArmSetup, MimicJoint};
 use super::driver::JointRating;
 use crate::config::Config;
 use crate::config::arm::{ArmConfig, LimitOverrides, MAX_JOINTS};
+use crate::config::hardware::{HardwareConfig, Recorded};
 use crate::kinematics::{Joint, JointKind, ModelError, RobotModel};
 use crate::trajectory::limits::{JointLimits, LimitsError, RawLimits};
 
@@ -131,7 +132,8 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
         .enumerate()
         .map(|(index, (joint, overrides))| {
             let travels = recorded_of(&config.hardware, index);
-            let overrides = travels.fold(Ok(*overrides), |overrides, recorded| within(joint, overrides?, recorded))?;
+            let overrides =
+                travels.fold(Ok(*overrides), |overrides, recorded| within(joint, overrides?, recorded))?;
             joint_limits(joint, overrides)
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -169,7 +171,12 @@ fn within(joint: &Joint, limits: LimitOverrides, recorded: &Recorded) -> Result<
     let (from, to) = (lower.max(recorded.travel.0), upper.min(recorded.travel.1));
     if to <= from {
         let (name, file) = (joint.name.clone(), recorded.file.clone());
-        return Err(SetupError::Travel { joint: name, file, travel: recorded.travel, limits: (lower, upper) });
+        return Err(SetupError::Travel {
+            joint: name,
+            file,
+            travel: recorded.travel,
+            limits: (lower, upper),
+        });
     }
     Ok(LimitOverrides { min_position: Some(from), max_position: Some(to), ..limits })
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 use servo_arm::config::Config;
 use servo_arm::config::calibration::ArmCalibration;
 use servo_arm::config::parameters::{Parameters, Value};
+use servo_arm::control::safety::State;
 
+use crate::emulated_arm::Arm;
 use crate::tool_on_bus::{Desk, complained, printed, text};
 
 const ARM: [&str; 4] = ["--config", "config/so101.yaml", "--urdf", "urdf/so101.urdf"];
@@ -84,6 +86,35 @@ fn loaded(desk: &Desk) -> Result<Config, String> {
     overrides.insert("calibration".to_owned(), Value::String(file));
     let arm = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/so101.yaml");
     Config::read_hardware(&arm, &overrides).map_err(|error| error.to_string())
+}
+
+#[test]
+fn an_arm_whose_servo_is_not_as_calibrated_is_not_used() {
+    let desk = Desk::new();
+    printed(&calibrate(&desk, &["--yes"], &WAYS, ""));
+    let file = desk.path("calibration.yaml");
+    let changes = [("calibration", Value::String(file.display().to_string()))];
+    let Desk { emulator, scratch: _kept } = desk;
+    let (mut arm, _commands) = Arm::with_stream(emulator, &changes).unwrap();
+    arm.cycle_until_state(State::Holding);
+    let calibration = ArmCalibration::read(&file).unwrap();
+    for (joint, limits) in arm.setup.joints.iter().zip(&arm.setup.limits) {
+        let (lower, upper) = calibration.joints[joint].travel();
+        assert!(lower <= limits.lower() && limits.upper() <= upper, "{joint}");
+    }
+    // A little narrower than the URDF has it.
+    assert_eq!(arm.setup.limits[5].upper(), calibration.joints["gripper"].travel().1);
+
+    let Arm { emulator, .. } = arm;
+    emulator.command("fault brownout ms=0");
+    emulator.command("set id=3 position_offset=7");
+    let refused = Arm::with_stream(emulator, &changes).err().unwrap().to_string();
+    let offset = calibration.joints["elbow_flex"].registers["position_offset"];
+    let says = format!(
+        "joint `elbow_flex`: `position_offset` of servo 3 is 7, and the calibration {}",
+        file.display()
+    );
+    assert!(refused.starts_with(&says) && refused.contains(&format!("says {offset};")), "{refused}");
 }
 
 #[test]
