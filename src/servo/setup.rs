@@ -131,9 +131,9 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
         .zip(&config.arm.limit_overrides)
         .enumerate()
         .map(|(index, (joint, overrides))| {
-            let travels = recorded_of(&config.hardware, index);
+            let mut travels = recorded_of(&config.hardware, index);
             let overrides =
-                travels.fold(Ok(*overrides), |overrides, recorded| within(joint, overrides?, recorded))?;
+                travels.try_fold(*overrides, |overrides, recorded| within(joint, overrides, recorded))?;
             joint_limits(joint, overrides)
         })
         .collect::<Result<Vec<_>, _>>()?;

@@ -326,7 +326,9 @@ mod tests {
         assert!(judge(&[servo(1, 1, 1)], "port").is_ok());
         assert!(judge(&[], "port").unwrap_err().to_string().contains("no servo answers on port"));
         let shared = Found { several: Some("answers are damaged"), ..servo(4, 1, 1) };
-        assert!(judge(&[shared.clone()], "port").unwrap_err().to_string().contains("have the id 4"));
+        assert!(
+            judge(std::slice::from_ref(&shared), "port").unwrap_err().to_string().contains("have the id 4")
+        );
         assert!(table(&[shared]).to_string().contains("SEVERAL SERVOS: answers are damaged"));
     }
 }
