@@ -105,7 +105,8 @@ fn an_arm_whose_servo_is_not_as_calibrated_is_not_used() {
     // A little narrower than the URDF has it.
     assert_eq!(arm.setup.limits[5].upper(), calibration.joints["gripper"].travel().1);
 
-    let Arm { emulator, .. } = arm;
+    let Arm { emulator, control, .. } = arm;
+    drop(control);
     emulator.command("fault brownout ms=0");
     emulator.command("set id=3 position_offset=7");
     let refused = Arm::with_stream(emulator, &changes).err().unwrap().to_string();
