@@ -15,7 +15,9 @@ pub mod ik;
 pub mod live;
 pub mod manager;
 pub mod parameters;
+pub mod servos;
 pub mod settings;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

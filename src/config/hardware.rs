@@ -1,18 +1,26 @@
-//! What the hardware node must know: the port, the servos on it, and what to do when things go wrong.
+//! What the hardware node must know: the buses, the servos on them, and what to do when things go wrong.
 
 use std::time::Duration;
 
 use super::declaration::Declaration;
 use super::parameters::Value;
-use crate::units::{Calibration, Ticks};
+use super::servos;
+pub use super::servos::{FurtherServo, MimicServo, ServoConfig};
+use super::watch::WatchConfig;
 
-/// The configuration of one servo bus and its servos.
+/// The configuration of an arm's buses and servos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HardwareConfig {
-    /// The bus.
-    pub bus: BusConfig,
+    /// The buses, one at least; most arms have one.
+    pub buses: Vec<BusConfig>,
     /// One for each joint, in the arm's order.
     pub servos: Vec<ServoConfig>,
+    /// Servos that help another one to move its joint.
+    pub further_servos: Vec<FurtherServo>,
+    /// Servos of joints that mimic one of the arm's.
+    pub mimic_servos: Vec<MimicServo>,
+    /// How long what a slower bus said last counts as new, while it is being asked again.
+    pub state_age_limit: Duration,
     /// Whether torque comes on by itself once every servo answers.
     pub torque_on_start: bool,
     /// How long the torque limit takes from its least to its whole value.
@@ -25,10 +33,14 @@ pub struct HardwareConfig {
     pub misses_to_degraded: u32,
     /// How many cycles in a row a servo may be silent before the arm is faulted.
     pub misses_to_fault: u32,
-    /// Temperature that is reported as a warning (°C).
-    pub temperature_warn_degc: f64,
-    /// What becomes of the torque when the node stops.
-    pub on_shutdown: TorquePolicy,
+    /// How the servos are watched.
+    pub watch: WatchConfig,
+    /// Where the arm rests (rad or m, one for each joint), if it has such a place.
+    pub rest_pose: Option<Vec<f64>>,
+    /// What becomes of the arm when its commands do not come any more.
+    pub on_command_loss: CommandLoss,
+    /// What becomes of the arm when the node stops.
+    pub on_shutdown: ArmEnd,
     /// What becomes of the torque at a fault.
     pub on_fault: TorquePolicy,
     /// How the control thread runs.
@@ -40,6 +52,8 @@ pub struct HardwareConfig {
 /// One bus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BusConfig {
+    /// What it is called among several; empty for an arm's only one.
+    pub name: String,
     /// What its servos speak.
     pub protocol: Protocol,
     /// A serial device, or `tcp://HOST:PORT` for a serial server.
@@ -52,22 +66,14 @@ pub struct BusConfig {
     pub adapter_latency: Duration,
 }
 
+/// The most buses that one arm can have; each but the first has a thread.
+pub const MAX_BUSES: usize = 8;
+
 /// What servos speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// Feetech STS and SMS.
     FeetechSts,
-}
-
-/// One servo and the joint that it moves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServoConfig {
-    /// The servo's id on the bus.
-    pub id: u8,
-    /// How its ticks and the joint's radians go together.
-    pub calibration: Calibration,
-    /// The most torque it may use, as a part of what it can (0..=1).
-    pub torque_limit: f64,
 }
 
 /// What becomes of the torque.
@@ -77,6 +83,26 @@ pub enum TorquePolicy {
     Hold,
     /// The servos let go; an arm under gravity falls.
     Release,
+}
+
+/// What becomes of an arm that nobody moves any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArmEnd {
+    /// The servos keep holding their last goal.
+    Hold,
+    /// The arm goes to its rest pose, and the servos hold it there.
+    Rest,
+    /// The servos let go; an arm under gravity falls.
+    Release,
+}
+
+/// What becomes of an arm whose commands do not come any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandLoss {
+    /// How long after the last command; `None` for never, and the arm holds.
+    pub after: Option<Duration>,
+    /// What happens then.
+    pub end: ArmEnd,
 }
 
 /// How the control thread asks the operating system to run it.
@@ -97,9 +123,21 @@ impl HardwareConfig {
     pub fn declare(declaration: &mut Declaration<'_>, joints: &[String]) -> Self {
         let d = declaration;
         let policies = [("hold", TorquePolicy::Hold), ("release", TorquePolicy::Release)];
+        let ends = [("hold", ArmEnd::Hold), ("rest", ArmEnd::Rest), ("release", ArmEnd::Release)];
+        let buses = buses(d);
+        let servos::Servos { servos, further, mimics } = servos::declare(d, &buses, joints);
         Self {
-            bus: bus(d),
-            servos: joints.iter().map(|joint| servo(d, joint)).collect(),
+            servos,
+            further_servos: further,
+            mimic_servos: mimics,
+            state_age_limit: secs(
+                d,
+                "state_age_limit_s",
+                0.05,
+                1.0,
+                "How long the sample of a bus that is slower than the arm's cycle counts as new (s).",
+            ),
+            buses,
             torque_on_start: d.or(
                 "torque_on_start",
                 true,
@@ -137,20 +175,34 @@ impl HardwareConfig {
                 1..=1_000_000,
                 "Cycles in a row without a servo's answer until the arm is faulted.",
             )),
-            temperature_warn_degc: d.number_in(
-                "temperature_warn_degc",
-                60.0,
-                0.0..=150.0,
-                "Temperature that is reported as a warning (degrees Celsius).",
-            ),
+            watch: WatchConfig::declare(d, joints),
+            rest_pose: rest_pose(d, joints),
+            on_command_loss: CommandLoss {
+                after: Some(secs(
+                    d,
+                    "command_loss_s",
+                    0.0,
+                    3600.0,
+                    "So long after the last of joint_commands the arm does what on_command_loss says (s); 0 for never.",
+                ))
+                .filter(|after| !after.is_zero()),
+                end: d
+                    .one_of(
+                        "on_command_loss",
+                        "hold",
+                        &ends,
+                        "The arm when joint_commands ended: hold, rest (in rest_pose) or release; a released arm falls.",
+                    )
+                    .unwrap_or(ArmEnd::Hold),
+            },
             on_shutdown: d
                 .one_of(
                     "on_shutdown",
                     "hold",
-                    &policies,
-                    "Torque when the node stops: hold or release; a released arm falls.",
+                    &ends,
+                    "The arm when the node stops: hold, rest (in rest_pose) or release; a released arm falls.",
                 )
-                .unwrap_or(TorquePolicy::Hold),
+                .unwrap_or(ArmEnd::Hold),
             on_fault: d
                 .one_of(
                     "on_fault",
@@ -162,40 +214,76 @@ impl HardwareConfig {
             realtime: realtime(d),
             has_ik_node: d.or("has_ik_node", true, "Whether arm_node hosts ik_node too."),
         }
-        .with_distinct_ids(d, joints)
+        .with_rest_pose_where_needed(d)
     }
 
-    fn with_distinct_ids(self, declaration: &mut Declaration<'_>, joints: &[String]) -> Self {
-        for (i, servo) in self.servos.iter().enumerate() {
-            let twin = self.servos[..i].iter().position(|other| other.id == servo.id);
-            if let Some(twin) = twin.filter(|_| servo.id != 0) {
-                let name = format!("servos.{}.id", joints[i]);
-                let expected =
-                    format!("each servo has its own id, and joint `{}` has this one", joints[twin]);
-                declaration.refuse(&name, Value::Integer(servo.id.into()), expected);
-            }
+    fn with_rest_pose_where_needed(self, declaration: &mut Declaration<'_>) -> Self {
+        let of_end = |name: &str, end: ArmEnd| (end == ArmEnd::Rest).then(|| name.to_owned());
+        let who = of_end("on_shutdown", self.on_shutdown)
+            .or_else(|| of_end("on_command_loss", self.on_command_loss.end))
+            .or_else(|| self.watch.needs_rest_pose());
+        if let Some(who) = who.filter(|_| self.rest_pose.is_none() && !declaration.has("rest_pose")) {
+            let expected = format!("`{who}` is \"rest\", so it must have a position for each joint");
+            declaration.refuse("rest_pose", Value::DoubleArray(Vec::new()), expected);
         }
         self
     }
 }
 
-fn bus(d: &mut Declaration<'_>) -> BusConfig {
+/// Keys of a bus; without a list of buses they stand at the top.
+const BUS_KEYS: [&str; 5] = ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s"];
+
+fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
+    let about = "Names of the buses of an arm that has several; each is described under bus.<name>.";
+    let names: Vec<String> = d.or("buses", Vec::new(), about);
+    if names.is_empty() {
+        if d.has("buses") {
+            let expected = "name a bus, or leave it out where there is only one";
+            d.refuse("buses", Value::StringArray(names), expected);
+        }
+        return vec![bus(d, "", "")];
+    }
+    let is_word = |name: &String| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    };
+    let twin = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
+    if let Some((_, twin)) = twin {
+        let expected = format!("each bus must be named once, and `{twin}` is named twice");
+        d.refuse("buses", Value::StringArray(names.clone()), expected);
+    } else if let Some(name) = names.iter().find(|name| !is_word(name)) {
+        let expected = format!("`{name}` must be made of letters, digits, _ and -");
+        d.refuse("buses", Value::StringArray(names.clone()), expected);
+    } else if MAX_BUSES < names.len() {
+        let expected = format!("an arm has at most {MAX_BUSES} buses, and these are {}", names.len());
+        d.refuse("buses", Value::StringArray(names.clone()), expected);
+    }
+    for key in BUS_KEYS.into_iter().filter(|key| d.has(key)).collect::<Vec<_>>() {
+        let value = d.accept(key, "For an arm with one bus.");
+        let expected = format!("with `buses` it is said of each of them, as bus.{}.{key}", names[0]);
+        d.refuse(key, value.unwrap_or(Value::String(String::new())), expected);
+    }
+    names.iter().map(|name| bus(d, name, &format!("bus.{name}."))).collect()
+}
+
+fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
+    let key = |key: &str| format!("{prefix}{key}");
     let protocols = [("feetech_sts", Protocol::FeetechSts)];
     BusConfig {
+        name: bus.to_owned(),
         protocol: d
-            .one_of("protocol", "feetech_sts", &protocols, "What the servos speak: feetech_sts.")
+            .one_of(&key("protocol"), "feetech_sts", &protocols, "What the servos speak: feetech_sts.")
             .unwrap_or(Protocol::FeetechSts),
-        port: d.required("port", "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
+        port: d.required(&key("port"), "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
         baud_rate_bps: integer(d.integer_in(
-            "baud_rate_bps",
+            &key("baud_rate_bps"),
             1_000_000,
             9600..=4_500_000,
             "Speed of the bus (bit/s).",
         )),
-        echo: d.or("echo", false, "Whether the adapter gives our own bytes back."),
+        echo: d.or(&key("echo"), false, "Whether the adapter gives our own bytes back."),
         adapter_latency: secs(
             d,
-            "adapter_latency_s",
+            &key("adapter_latency_s"),
             0.0,
             0.1,
             "What the adapter holds bytes back (s); 0.016 for an untuned FTDI.",
@@ -203,40 +291,15 @@ fn bus(d: &mut Declaration<'_>) -> BusConfig {
     }
 }
 
-fn servo(d: &mut Declaration<'_>, joint: &str) -> ServoConfig {
-    let name = |key: &str| format!("servos.{joint}.{key}");
-    let id: i64 = d.required(&name("id"), "The servo's id on the bus (1 to 253).");
-    if !(1..=253).contains(&id) && d.has(&name("id")) {
-        d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
+fn rest_pose(d: &mut Declaration<'_>, joints: &[String]) -> Option<Vec<f64>> {
+    let about = "Where the arm rests: a position for each of `joints` (rad or m), within their limits.";
+    let pose: Vec<f64> = d.optional("rest_pose", about)?;
+    if pose.len() != joints.len() || pose.iter().any(|position| !position.is_finite()) {
+        let expected = format!("it must have a finite position for each of the {} joints", joints.len());
+        d.refuse("rest_pose", Value::DoubleArray(pose), expected);
+        return None;
     }
-    ServoConfig {
-        id: u8::try_from(id).unwrap_or(0),
-        calibration: Calibration {
-            zero: Ticks(integer(d.integer_in(
-                &name("zero_ticks"),
-                2048,
-                -32767..=32767,
-                "Where the joint's zero is (ticks).",
-            ))),
-            reversed: d.or(
-                &name("reversed"),
-                false,
-                "Whether growing ticks turn the joint the negative way.",
-            ),
-            ticks_per_turn: d.number_in(
-                &name("ticks_per_turn"),
-                4096.0,
-                1.0..=1e7,
-                "Ticks of one turn of the joint.",
-            ),
-        },
-        torque_limit: d.number_in(
-            &name("torque_limit"),
-            1.0,
-            0.0..=1.0,
-            "The most torque, as a part of what the servo can (0 to 1).",
-        ),
-    }
+    Some(pose)
 }
 
 fn realtime(d: &mut Declaration<'_>) -> RealtimeConfig {
@@ -274,6 +337,6 @@ fn secs(d: &mut Declaration<'_>, name: &str, default: f64, most: f64, about: &'s
 }
 
 /// A number whose range was checked when it was read.
-fn integer<T: TryFrom<i64> + Default>(value: i64) -> T {
+pub(super) fn integer<T: TryFrom<i64> + Default>(value: i64) -> T {
     T::try_from(value).unwrap_or_default()
 }

@@ -208,7 +208,7 @@ impl Options {
             ConfigError::Parameters(_) => OptionsError::Parameters { file: file.clone(), error },
         })?;
         let ids = config.hardware.servos.iter().map(|servo| Id::new(servo.id)).collect::<Result<_, _>>()?;
-        let bus = config.hardware.bus;
+        let bus = &config.hardware.buses[0];
         Ok((FamilyName::of(bus.protocol), ids, bus.baud_rate_bps))
     }
 
