@@ -5,6 +5,7 @@
 mod campaign;
 mod collision;
 mod collision_obstacles;
+mod complaints;
 mod control_faults;
 mod control_limits;
 mod control_loop;
