@@ -76,9 +76,7 @@ fn open_serial(path: &str, baud_rate_bps: u32) -> Result<SerialLink, String> {
 fn explain(path: &str, error: &serialport::Error) -> String {
     use serialport::ErrorKind::{Io, NoDevice};
     match error.kind() {
-        NoDevice if Path::new(path).exists() => {
-            "another program is using it; stop that one first".to_owned()
-        }
+        NoDevice if Path::new(path).exists() => "another program is using it; stop that one first".to_owned(),
         NoDevice | Io(io::ErrorKind::NotFound) => {
             "there is no such device; is the adapter plugged in? See /dev/serial/by-id".to_owned()
         }

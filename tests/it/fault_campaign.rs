@@ -32,7 +32,11 @@ fn with_every_fault_no_position_is_wrong_nothing_leaves_its_limits_and_no_torque
         ] {
             assert!(0 < injected[kind].as_u64().unwrap_or(0), "no {kind} in {injected}");
         }
-        assert!(100 < report.faults() && 0 < report.goals_reached && 0 < report.reconnects, "{:#}", report.json());
+        assert!(
+            100 < report.faults() && 0 < report.goals_reached && 0 < report.reconnects,
+            "{:#}",
+            report.json()
+        );
     }
 }
 

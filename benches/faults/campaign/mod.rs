@@ -99,6 +99,9 @@ impl Line {
 /// What pulls at the servos, as a part of their stall torque: some joints carry the arm.
 const LOADS: [f64; 6] = [0.0, 0.06, -0.06, 0.05, 0.0, 0.0];
 
+/// The mechanical stops are so far beyond the limits (rad).
+const STOP: f64 = 0.015;
+
 fn run_leg(protocol: Protocol, line: Line, plan: Plan, report: &mut Report) {
     // A time at which nothing is zero by accident.
     let start = Time(1_000_000_000_000);
@@ -124,6 +127,12 @@ fn run_leg(protocol: Protocol, line: Line, plan: Plan, report: &mut Report) {
         Ok(arm) => arm,
         Err(error) => return report.violation(start, format!("the arm did not start: {error}")),
     };
+    // What carries the arm ends where its joints end, or a limp one would turn round and round.
+    for (joint, limits) in arm.setup.limits.iter().enumerate() {
+        for end in [limits.lower() - STOP, limits.upper() + STOP] {
+            arm.emulate(&format!("block id={} at={end}rad", joint + 1));
+        }
+    }
     let mut injector = Injector::new(plan, &arm, clock::now());
     let mut operator = Operator::new(plan.seed, goals);
     let mut observer = Observer::new(&arm);
