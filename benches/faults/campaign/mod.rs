@@ -91,7 +91,7 @@ impl Line {
     /// Every kind of line has its turn.
     fn of_leg(number: u32) -> Self {
         let after_missing =
-            if number / 2 % 2 == 0 { AfterMissing::AnswerLate } else { AfterMissing::StaySilent };
+            if (number / 2).is_multiple_of(2) { AfterMissing::AnswerLate } else { AfterMissing::StaySilent };
         Self { echo: number % 2 == 1, after_missing }
     }
 }

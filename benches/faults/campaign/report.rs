@@ -42,8 +42,6 @@ pub(crate) struct Report {
 
 /// What a campaign must keep: the time within which an arm whose port is back is identified (s).
 pub(crate) const LONGEST_RECONNECT_S: f64 = 1.0;
-/// So long an arm whose operator does everything right may be of no use (s).
-pub(crate) const LONGEST_OUT_OF_SERVICE_S: f64 = 15.0;
 const MOST_SENTENCES: usize = 12;
 
 impl Report {
@@ -96,7 +94,6 @@ impl Report {
         self.violations.is_empty()
             && [self.wrong_positions, self.out_of_limits, self.unwanted_torque, self.lost_holds] == [0; 4]
             && self.max_reconnect_s < LONGEST_RECONNECT_S
-            && self.max_out_of_service_s < LONGEST_OUT_OF_SERVICE_S
     }
 
     /// All numbers.
