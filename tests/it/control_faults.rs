@@ -1,7 +1,5 @@
 //! The control loop on a bad line, with weak servos and loose plugs: what it says must be true, and it must come back.
 
-use std::time::Duration;
-
 use servo_arm::config::parameters::Value;
 use servo_arm::control::arm::ArmRequest;
 use servo_arm::control::safety::{Cause, State, Transition};
