@@ -3,3 +3,6 @@
 //! Nothing here owns a port or a clock: [`crate::servo`] does.
 
 pub mod feetech;
+pub mod lx16a;
+pub mod maestro;
+pub mod pca9685;
