@@ -15,6 +15,7 @@ pub mod ik;
 pub mod live;
 pub mod manager;
 pub mod parameters;
+pub mod pwm;
 pub mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::declaration::Declaration;
 use super::parameters::Value;
+use super::pwm::{self, PwmBusConfig, PwmServo};
 use crate::units::{Calibration, Ticks};
 
 /// The configuration of one servo bus and its servos.
@@ -50,6 +51,8 @@ pub struct BusConfig {
     pub echo: bool,
     /// What the adapter may hold back before it hands bytes on; 16 ms for an FTDI as Linux finds it.
     pub adapter_latency: Duration,
+    /// The board, where the servos are PWM servos.
+    pub pwm: PwmBusConfig,
 }
 
 /// What servos speak.
@@ -57,6 +60,43 @@ pub struct BusConfig {
 pub enum Protocol {
     /// Feetech STS and SMS.
     FeetechSts,
+    /// LewanSoul and Hiwonder LX-16A and its kin.
+    Lx16a,
+    /// PWM servos on a Pololu Maestro.
+    Maestro,
+    /// PWM servos on a PCA9685.
+    Pca9685,
+}
+
+impl Protocol {
+    /// Each with its name in configurations.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("feetech_sts", Self::FeetechSts),
+        ("lx16a", Self::Lx16a),
+        ("maestro", Self::Maestro),
+        ("pca9685", Self::Pca9685),
+    ];
+
+    /// Whether its servos are told by pulses, and tell nothing.
+    pub fn is_pwm(self) -> bool {
+        matches!(self, Self::Maestro | Self::Pca9685)
+    }
+
+    /// Bits a second, where nothing else is said.
+    fn baud_rate_bps(self) -> i64 {
+        match self {
+            Self::FeetechSts => 1_000_000,
+            Self::Lx16a | Self::Maestro | Self::Pca9685 => 115_200,
+        }
+    }
+
+    /// Ticks of the middle, and of one turn, where nothing else is said.
+    fn ticks(self) -> (i64, f64) {
+        match self {
+            Self::Lx16a => (500, 1500.0),
+            _ => (2048, 4096.0),
+        }
+    }
 }
 
 /// One servo and the joint that it moves.
@@ -68,6 +108,8 @@ pub struct ServoConfig {
     pub calibration: Calibration,
     /// The most torque it may use, as a part of what it can (0..=1).
     pub torque_limit: f64,
+    /// Its pulses, where it is a PWM servo; then it has no id, and what is above means nothing.
+    pub pwm: Option<PwmServo>,
 }
 
 /// What becomes of the torque.
@@ -97,9 +139,10 @@ impl HardwareConfig {
     pub fn declare(declaration: &mut Declaration<'_>, joints: &[String]) -> Self {
         let d = declaration;
         let policies = [("hold", TorquePolicy::Hold), ("release", TorquePolicy::Release)];
+        let bus = bus(d);
         Self {
-            bus: bus(d),
-            servos: joints.iter().map(|joint| servo(d, joint)).collect(),
+            servos: joints.iter().map(|joint| servo(d, joint, &bus)).collect(),
+            bus,
             torque_on_start: d.or(
                 "torque_on_start",
                 true,
@@ -166,6 +209,7 @@ impl HardwareConfig {
     }
 
     fn with_distinct_ids(self, declaration: &mut Declaration<'_>, joints: &[String]) -> Self {
+        pwm::distinct_channels(declaration, joints.iter().zip(self.servos.iter().map(|servo| servo.pwm)));
         for (i, servo) in self.servos.iter().enumerate() {
             let twin = self.servos[..i].iter().position(|other| other.id == servo.id);
             if let Some(twin) = twin.filter(|_| servo.id != 0) {
@@ -180,15 +224,16 @@ impl HardwareConfig {
 }
 
 fn bus(d: &mut Declaration<'_>) -> BusConfig {
-    let protocols = [("feetech_sts", Protocol::FeetechSts)];
+    let about = "What the servos speak: feetech_sts, lx16a, maestro or pca9685.";
+    let protocol =
+        d.one_of("protocol", "feetech_sts", &Protocol::NAMES, about).unwrap_or(Protocol::FeetechSts);
     BusConfig {
-        protocol: d
-            .one_of("protocol", "feetech_sts", &protocols, "What the servos speak: feetech_sts.")
-            .unwrap_or(Protocol::FeetechSts),
+        protocol,
+        pwm: pwm::bus(d, protocol),
         port: d.required("port", "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
         baud_rate_bps: integer(d.integer_in(
             "baud_rate_bps",
-            1_000_000,
+            protocol.baud_rate_bps(),
             9600..=4_500_000,
             "Speed of the bus (bit/s).",
         )),
@@ -203,8 +248,12 @@ fn bus(d: &mut Declaration<'_>) -> BusConfig {
     }
 }
 
-fn servo(d: &mut Declaration<'_>, joint: &str) -> ServoConfig {
+fn servo(d: &mut Declaration<'_>, joint: &str, bus: &BusConfig) -> ServoConfig {
     let name = |key: &str| format!("servos.{joint}.{key}");
+    if bus.protocol.is_pwm() {
+        return pwm_servo(d, joint, bus);
+    }
+    let (middle, turn) = bus.protocol.ticks();
     let id: i64 = d.required(&name("id"), "The servo's id on the bus (1 to 253).");
     if !(1..=253).contains(&id) && d.has(&name("id")) {
         d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
@@ -214,7 +263,7 @@ fn servo(d: &mut Declaration<'_>, joint: &str) -> ServoConfig {
         calibration: Calibration {
             zero: Ticks(integer(d.integer_in(
                 &name("zero_ticks"),
-                2048,
+                middle,
                 -32767..=32767,
                 "Where the joint's zero is (ticks).",
             ))),
@@ -225,7 +274,7 @@ fn servo(d: &mut Declaration<'_>, joint: &str) -> ServoConfig {
             ),
             ticks_per_turn: d.number_in(
                 &name("ticks_per_turn"),
-                4096.0,
+                turn,
                 1.0..=1e7,
                 "Ticks of one turn of the joint.",
             ),
@@ -236,6 +285,17 @@ fn servo(d: &mut Declaration<'_>, joint: &str) -> ServoConfig {
             0.0..=1.0,
             "The most torque, as a part of what the servo can (0 to 1).",
         ),
+        pwm: None,
+    }
+}
+
+/// A servo without id, ticks or torque limit.
+fn pwm_servo(d: &mut Declaration<'_>, joint: &str, bus: &BusConfig) -> ServoConfig {
+    ServoConfig {
+        id: 0,
+        calibration: Calibration { zero: Ticks(0), reversed: false, ticks_per_turn: 1.0 },
+        torque_limit: 1.0,
+        pwm: Some(pwm::servo(d, joint, bus.pwm.channels)),
     }
 }
 

@@ -13,6 +13,7 @@
 pub mod command;
 pub mod decoder;
 pub mod frame;
+pub mod wire;
 
 pub use command::Command;
 pub use decoder::{Counts, Decoder, Direction};

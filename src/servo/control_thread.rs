@@ -87,7 +87,8 @@ impl ControlLoop {
             ArmCore::new(&setup.limits, setup.period.as_secs_f64(), policy, hardware.torque_on_start);
         let (bus, standing) = connect(&setup)?;
         core.on_connected(&standing);
-        Ok(Self {
+        let caveats: Vec<&str> = bus.caveats().to_vec();
+        let mut control = Self {
             wire_time: Duration::ZERO,
             snapshot: Snapshot::new(setup.joints.len()),
             bus: Some(bus),
@@ -98,7 +99,9 @@ impl ControlLoop {
             next_attempt: Time(0),
             last_refusal: String::new(),
             setup,
-        })
+        };
+        caveats.into_iter().for_each(|caveat| control.give(ArmEvent::Trouble(caveat.to_owned())));
+        Ok(control)
     }
 
     /// Runs the loop on a thread of its own, until [`ControlThread::stop`].
@@ -174,6 +177,9 @@ impl ControlLoop {
             joint.servo = *bus.report(index);
         }
         self.snapshot.bus = bus.counters();
+        while let Some(trouble) = bus.next_trouble() {
+            self.give(ArmEvent::Trouble(trouble));
+        }
         Ok(())
     }
 

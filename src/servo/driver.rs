@@ -8,6 +8,8 @@ use std::time::Duration;
 use super::bus::{BusCounters, LinkLost, ServoError};
 use super::feetech_arm::FeetechArm;
 use super::link::OpenError;
+use super::maestro_arm::MaestroArm;
+use super::pca9685_arm;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
 use crate::control::torque::{Standing, TorqueOrder};
@@ -117,6 +119,16 @@ pub trait Driver: Send {
 
     /// What went over the bus so far.
     fn counters(&self) -> BusCounters;
+
+    /// What its servos cannot do that a user may count on; told once when the arm starts.
+    fn caveats(&self) -> &[&'static str] {
+        &[]
+    }
+
+    /// What went wrong beside the servos' own reports, in a sentence; `None` when all has been told.
+    fn next_trouble(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// Opens a bus and makes sure that every servo is there and can be used; tells how each stands.
@@ -135,5 +147,14 @@ pub fn connect(
             let (driver, standings) = FeetechArm::connect(bus, busy_wait, servos)?;
             Ok((Box::new(driver), standings))
         }
+        Protocol::Maestro => {
+            let (driver, standings) = MaestroArm::connect(bus, busy_wait, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+        Protocol::Pca9685 => {
+            let (driver, standings) = pca9685_arm::connect(bus, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+        Protocol::Lx16a => todo!(),
     }
 }

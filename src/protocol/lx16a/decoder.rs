@@ -6,11 +6,12 @@
 
 use super::command::Command;
 use super::frame::{BROADCAST, HEADER, MAX_FRAME, OVERHEAD, Packet, checksum};
-use crate::protocol::feetech::Id;
+use crate::protocol::feetech::Direction;
+use crate::protocol::wire::{Id, ROOM};
 
-pub use crate::protocol::feetech::{Counts, Direction};
+pub use crate::protocol::wire::Counts;
 
-const CAPACITY: usize = 64 + MAX_FRAME;
+const CAPACITY: usize = ROOM + MAX_FRAME;
 
 /// Finds frames in bytes that come in pieces of any size.
 #[derive(Clone, Debug)]
@@ -103,6 +104,21 @@ impl Decoder {
     /// The bytes held that are no whole frame yet.
     pub fn pending(&self) -> usize {
         self.end - self.start
+    }
+
+    /// The bytes behind the frame that comes out next; `None` where there is none yet.
+    pub fn pending_behind(&mut self) -> Option<usize> {
+        loop {
+            match self.front() {
+                Front::Incomplete => return None,
+                Front::Frame { len, .. } => return Some(self.pending() - len),
+                Front::BadChecksum => {
+                    self.counts.bad_checksums += 1;
+                    self.drop_one();
+                }
+                Front::Noise => self.drop_one(),
+            }
+        }
     }
 
     /// What came by so far.

@@ -4,7 +4,7 @@
 
 use super::command::Command;
 use super::{MAX_MOVE_MS, MAX_POSITION};
-use crate::protocol::feetech::Id;
+use crate::protocol::wire::Id;
 
 /// The bytes of the longest frame.
 pub const MAX_FRAME: usize = OVERHEAD + MAX_PARAMS;
