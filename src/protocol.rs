@@ -2,7 +2,9 @@
 //!
 //! Nothing here owns a port or a clock: [`crate::servo`] does.
 
+pub mod alarms;
 pub mod feetech;
 pub mod lx16a;
 pub mod maestro;
 pub mod pca9685;
+pub mod wire;
