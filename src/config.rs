@@ -16,6 +16,7 @@ pub mod live;
 pub mod manager;
 pub mod parameters;
 pub mod pwm;
+pub mod servos;
 pub mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -60,7 +60,7 @@ pub struct Calibration {
     pub zero: Ticks,
     /// Whether growing ticks turn the joint the negative way.
     pub reversed: bool,
-    /// Encoder counts of one turn of the joint; positive.
+    /// Encoder counts of one turn of the joint, or of 2π metres of one that slides; positive.
     pub ticks_per_turn: f64,
 }
 

@@ -148,8 +148,8 @@ impl<'a> Declaration<'a> {
     }
 
     /// Takes a value of any type, for a parameter without meaning here.
-    pub fn accept(&mut self, name: &str, description: &'static str) {
-        self.declare(name, description);
+    pub fn accept(&mut self, name: &str, description: &'static str) -> Option<Value> {
+        self.declare(name, description)
     }
 
     fn declare(&mut self, name: &str, description: &'static str) -> Option<Value> {

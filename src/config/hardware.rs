@@ -1,19 +1,26 @@
-//! What the hardware node must know: the port, the servos on it, and what to do when things go wrong.
+//! What the hardware node must know: the buses, the servos on them, and what to do when things go wrong.
 
 use std::time::Duration;
 
 use super::declaration::Declaration;
 use super::parameters::Value;
-use super::pwm::{self, PwmBusConfig, PwmServo};
-use crate::units::{Calibration, Ticks};
+use super::pwm::{self, PwmBusConfig};
+use super::servos;
+pub use super::servos::{FurtherServo, MimicServo, ServoConfig};
 
-/// The configuration of one servo bus and its servos.
+/// The configuration of an arm's buses and servos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HardwareConfig {
-    /// The bus.
-    pub bus: BusConfig,
+    /// The buses, one at least; most arms have one.
+    pub buses: Vec<BusConfig>,
     /// One for each joint, in the arm's order.
     pub servos: Vec<ServoConfig>,
+    /// Servos that help another one to move its joint.
+    pub further_servos: Vec<FurtherServo>,
+    /// Servos of joints that mimic one of the arm's.
+    pub mimic_servos: Vec<MimicServo>,
+    /// How long what a slower bus said last counts as new, while it is being asked again.
+    pub state_age_limit: Duration,
     /// Whether torque comes on by itself once every servo answers.
     pub torque_on_start: bool,
     /// How long the torque limit takes from its least to its whole value.
@@ -41,6 +48,8 @@ pub struct HardwareConfig {
 /// One bus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BusConfig {
+    /// What it is called among several; empty for an arm's only one.
+    pub name: String,
     /// What its servos speak.
     pub protocol: Protocol,
     /// A serial device, or `tcp://HOST:PORT` for a serial server.
@@ -54,6 +63,9 @@ pub struct BusConfig {
     /// The board, where the servos are PWM servos.
     pub pwm: PwmBusConfig,
 }
+
+/// The most buses that one arm can have; each but the first has a thread.
+pub const MAX_BUSES: usize = 8;
 
 /// What servos speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,26 +102,13 @@ impl Protocol {
         }
     }
 
-    /// Ticks of the middle, and of one turn, where nothing else is said.
-    fn ticks(self) -> (i64, f64) {
+    /// The tick of the middle, and the ticks of one turn, where nothing else is said.
+    pub(super) fn ticks(self) -> (i64, f64) {
         match self {
             Self::Lx16a => (500, 1500.0),
             _ => (2048, 4096.0),
         }
     }
-}
-
-/// One servo and the joint that it moves.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServoConfig {
-    /// The servo's id on the bus.
-    pub id: u8,
-    /// How its ticks and the joint's radians go together.
-    pub calibration: Calibration,
-    /// The most torque it may use, as a part of what it can (0..=1).
-    pub torque_limit: f64,
-    /// Its pulses, where it is a PWM servo; then it has no id, and what is above means nothing.
-    pub pwm: Option<PwmServo>,
 }
 
 /// What becomes of the torque.
@@ -139,10 +138,20 @@ impl HardwareConfig {
     pub fn declare(declaration: &mut Declaration<'_>, joints: &[String]) -> Self {
         let d = declaration;
         let policies = [("hold", TorquePolicy::Hold), ("release", TorquePolicy::Release)];
-        let bus = bus(d);
+        let buses = buses(d);
+        let servos::Servos { servos, further, mimics } = servos::declare(d, &buses, joints);
         Self {
-            servos: joints.iter().map(|joint| servo(d, joint, &bus)).collect(),
-            bus,
+            servos,
+            further_servos: further,
+            mimic_servos: mimics,
+            state_age_limit: secs(
+                d,
+                "state_age_limit_s",
+                0.05,
+                1.0,
+                "How long the sample of a bus that is slower than the arm's cycle counts as new (s).",
+            ),
+            buses,
             torque_on_start: d.or(
                 "torque_on_start",
                 true,
@@ -205,97 +214,68 @@ impl HardwareConfig {
             realtime: realtime(d),
             has_ik_node: d.or("has_ik_node", true, "Whether arm_node hosts ik_node too."),
         }
-        .with_distinct_ids(d, joints)
-    }
-
-    fn with_distinct_ids(self, declaration: &mut Declaration<'_>, joints: &[String]) -> Self {
-        pwm::distinct_channels(declaration, joints.iter().zip(self.servos.iter().map(|servo| servo.pwm)));
-        for (i, servo) in self.servos.iter().enumerate() {
-            let twin = self.servos[..i].iter().position(|other| other.id == servo.id);
-            if let Some(twin) = twin.filter(|_| servo.id != 0) {
-                let name = format!("servos.{}.id", joints[i]);
-                let expected =
-                    format!("each servo has its own id, and joint `{}` has this one", joints[twin]);
-                declaration.refuse(&name, Value::Integer(servo.id.into()), expected);
-            }
-        }
-        self
     }
 }
 
-fn bus(d: &mut Declaration<'_>) -> BusConfig {
+/// Keys of a bus; without a list of buses they stand at the top.
+const BUS_KEYS: [&str; 5] = ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s"];
+
+fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
+    let about = "Names of the buses of an arm that has several; each is described under bus.<name>.";
+    let names: Vec<String> = d.or("buses", Vec::new(), about);
+    if names.is_empty() {
+        if d.has("buses") {
+            let expected = "name a bus, or leave it out where there is only one";
+            d.refuse("buses", Value::StringArray(names), expected);
+        }
+        return vec![bus(d, "", "")];
+    }
+    let is_word = |name: &String| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    };
+    let twin = names.iter().enumerate().find(|(i, name)| names[..*i].contains(name));
+    if let Some((_, twin)) = twin {
+        let expected = format!("each bus must be named once, and `{twin}` is named twice");
+        d.refuse("buses", Value::StringArray(names.clone()), expected);
+    } else if let Some(name) = names.iter().find(|name| !is_word(name)) {
+        let expected = format!("`{name}` must be made of letters, digits, _ and -");
+        d.refuse("buses", Value::StringArray(names.clone()), expected);
+    } else if MAX_BUSES < names.len() {
+        let expected = format!("an arm has at most {MAX_BUSES} buses, and these are {}", names.len());
+        d.refuse("buses", Value::StringArray(names.clone()), expected);
+    }
+    for key in BUS_KEYS.into_iter().filter(|key| d.has(key)).collect::<Vec<_>>() {
+        let value = d.accept(key, "For an arm with one bus.");
+        let expected = format!("with `buses` it is said of each of them, as bus.{}.{key}", names[0]);
+        d.refuse(key, value.unwrap_or(Value::String(String::new())), expected);
+    }
+    names.iter().map(|name| bus(d, name, &format!("bus.{name}."))).collect()
+}
+
+fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
+    let key = |key: &str| format!("{prefix}{key}");
     let about = "What the servos speak: feetech_sts, lx16a, maestro or pca9685.";
-    let protocol =
-        d.one_of("protocol", "feetech_sts", &Protocol::NAMES, about).unwrap_or(Protocol::FeetechSts);
+    let protocol = d.one_of(&key("protocol"), "feetech_sts", &Protocol::NAMES, about);
+    let protocol = protocol.unwrap_or(Protocol::FeetechSts);
     BusConfig {
+        name: bus.to_owned(),
         protocol,
-        pwm: pwm::bus(d, protocol),
-        port: d.required("port", "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
+        pwm: pwm::bus(d, prefix, protocol),
+        port: d.required(&key("port"), "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
         baud_rate_bps: integer(d.integer_in(
-            "baud_rate_bps",
+            &key("baud_rate_bps"),
             protocol.baud_rate_bps(),
             9600..=4_500_000,
             "Speed of the bus (bit/s).",
         )),
-        echo: d.or("echo", false, "Whether the adapter gives our own bytes back."),
+        echo: d.or(&key("echo"), false, "Whether the adapter gives our own bytes back."),
         adapter_latency: secs(
             d,
-            "adapter_latency_s",
+            &key("adapter_latency_s"),
             0.0,
             0.1,
             "What the adapter holds bytes back (s); 0.016 for an untuned FTDI.",
         ),
-    }
-}
-
-fn servo(d: &mut Declaration<'_>, joint: &str, bus: &BusConfig) -> ServoConfig {
-    let name = |key: &str| format!("servos.{joint}.{key}");
-    if bus.protocol.is_pwm() {
-        return pwm_servo(d, joint, bus);
-    }
-    let (middle, turn) = bus.protocol.ticks();
-    let id: i64 = d.required(&name("id"), "The servo's id on the bus (1 to 253).");
-    if !(1..=253).contains(&id) && d.has(&name("id")) {
-        d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
-    }
-    ServoConfig {
-        id: u8::try_from(id).unwrap_or(0),
-        calibration: Calibration {
-            zero: Ticks(integer(d.integer_in(
-                &name("zero_ticks"),
-                middle,
-                -32767..=32767,
-                "Where the joint's zero is (ticks).",
-            ))),
-            reversed: d.or(
-                &name("reversed"),
-                false,
-                "Whether growing ticks turn the joint the negative way.",
-            ),
-            ticks_per_turn: d.number_in(
-                &name("ticks_per_turn"),
-                turn,
-                1.0..=1e7,
-                "Ticks of one turn of the joint.",
-            ),
-        },
-        torque_limit: d.number_in(
-            &name("torque_limit"),
-            1.0,
-            0.0..=1.0,
-            "The most torque, as a part of what the servo can (0 to 1).",
-        ),
-        pwm: None,
-    }
-}
-
-/// A servo without id, ticks or torque limit.
-fn pwm_servo(d: &mut Declaration<'_>, joint: &str, bus: &BusConfig) -> ServoConfig {
-    ServoConfig {
-        id: 0,
-        calibration: Calibration { zero: Ticks(0), reversed: false, ticks_per_turn: 1.0 },
-        torque_limit: 1.0,
-        pwm: Some(pwm::servo(d, joint, bus.pwm.channels)),
     }
 }
 
@@ -334,6 +314,6 @@ fn secs(d: &mut Declaration<'_>, name: &str, default: f64, most: f64, about: &'s
 }
 
 /// A number whose range was checked when it was read.
-fn integer<T: TryFrom<i64> + Default>(value: i64) -> T {
+pub(super) fn integer<T: TryFrom<i64> + Default>(value: i64) -> T {
     T::try_from(value).unwrap_or_default()
 }

@@ -85,44 +85,47 @@ impl PwmServo {
 }
 
 /// Declares and reads what concerns a whole board.
-pub(super) fn bus(d: &mut Declaration<'_>, protocol: Protocol) -> PwmBusConfig {
+///
+/// Its keys begin with `prefix`.
+pub(super) fn bus(d: &mut Declaration<'_>, prefix: &str, protocol: Protocol) -> PwmBusConfig {
+    let key = |key: &str| format!("{prefix}{key}");
     match protocol {
-        Protocol::Maestro => maestro(d),
-        Protocol::Pca9685 => pca9685(d),
+        Protocol::Maestro => maestro(d, key),
+        Protocol::Pca9685 => pca9685(d, key),
         _ => PwmBusConfig::default(),
     }
 }
 
-fn maestro(d: &mut Declaration<'_>) -> PwmBusConfig {
+fn maestro(d: &mut Declaration<'_>, key: impl Fn(&str) -> String) -> PwmBusConfig {
     const CHANNELS: [i64; 4] = [6, 12, 18, 24];
-    let channels = d.or("maestro.channels", 12, "Channels of the Maestro: 6, 12, 18 or 24.");
+    let channels = d.or(&key("maestro.channels"), 12, "Channels of the Maestro: 6, 12, 18 or 24.");
     if !CHANNELS.contains(&channels) {
-        d.refuse("maestro.channels", Value::Integer(channels), "it must be 6, 12, 18 or 24");
+        d.refuse(&key("maestro.channels"), Value::Integer(channels), "it must be 6, 12, 18 or 24");
     }
     let about = "The Maestro's device number (Pololu protocol); -1 for the compact protocol, which every device obeys.";
-    let device = d.integer_in("maestro.device_number", -1, -1..=127, about);
+    let device = d.integer_in(&key("maestro.device_number"), -1, -1..=127, about);
     PwmBusConfig {
         channels: u8::try_from(channels).unwrap_or(12),
         device_number: u8::try_from(device).ok(),
-        crc: d.or("maestro.crc", false, "Whether commands end with a check byte, as set in the Maestro."),
+        crc: d.or(&key("maestro.crc"), false, "Whether commands end with a check byte, as set in the Maestro."),
         ..PwmBusConfig::default()
     }
 }
 
-fn pca9685(d: &mut Declaration<'_>) -> PwmBusConfig {
+fn pca9685(d: &mut Declaration<'_>, key: impl Fn(&str) -> String) -> PwmBusConfig {
     const LEAST_ADDRESS: i64 = 0x40;
     const MOST_ADDRESS: i64 = 0x7F;
     let otherwise = PwmBusConfig::default();
     let number = |value: i64| u32::try_from(value).unwrap_or(100_000);
     let address = d.integer_in(
-        "pca9685.i2c_address",
+        &key("pca9685.i2c_address"),
         i64::from(otherwise.i2c_address),
         LEAST_ADDRESS..=MOST_ADDRESS,
         "The chip's address on the I2C bus (64 is 0x40).",
     );
     if address == 0x70 {
         d.refuse(
-            "pca9685.i2c_address",
+            &key("pca9685.i2c_address"),
             Value::Integer(address),
             "112 (0x70) is the address that all these chips hear",
         );
@@ -130,19 +133,19 @@ fn pca9685(d: &mut Declaration<'_>) -> PwmBusConfig {
     PwmBusConfig {
         i2c_address: u8::try_from(address).unwrap_or(otherwise.i2c_address),
         i2c_clock_hz: number(d.integer_in(
-            "pca9685.i2c_clock_hz",
+            &key("pca9685.i2c_clock_hz"),
             i64::from(otherwise.i2c_clock_hz),
             10_000..=1_000_000,
             "Clock of the I2C bus (Hz), as it is set in the system.",
         )),
         oscillator_hz: d.number_in(
-            "pca9685.oscillator_hz",
+            &key("pca9685.oscillator_hz"),
             otherwise.oscillator_hz,
             20e6..=30e6,
             "The chip's oscillator (Hz): its measured pulse rate / 50.03 * 25000000.",
         ),
         pulse_rate_hz: d.number_in(
-            "pca9685.pulse_rate_hz",
+            &key("pca9685.pulse_rate_hz"),
             otherwise.pulse_rate_hz,
             40.0..=400.0,
             "Pulses a second (Hz); analogue servos bear no more than 50.",
@@ -152,8 +155,8 @@ fn pca9685(d: &mut Declaration<'_>) -> PwmBusConfig {
 }
 
 /// Declares and reads one servo of a board with so many channels.
-pub(super) fn servo(d: &mut Declaration<'_>, joint: &str, channels: u8) -> PwmServo {
-    let name = |key: &str| format!("servos.{joint}.{key}");
+pub(super) fn servo(d: &mut Declaration<'_>, prefix: &str, channels: u8) -> PwmServo {
+    let name = |key: &str| format!("{prefix}.{key}");
     let channel: i64 = d.required(&name("channel"), "The output that the servo hangs on, counted from 0.");
     if !(0..i64::from(channels)).contains(&channel) {
         d.refuse(&name("channel"), Value::Integer(channel), format!("it must be from 0 to {}", channels - 1));
@@ -184,7 +187,7 @@ pub(super) fn servo(d: &mut Declaration<'_>, joint: &str, channels: u8) -> PwmSe
         speed: None,
         acceleration: None,
     };
-    check(d, joint, servo);
+    check(d, prefix, servo);
     let about = "How fast the servo turns at most (rad/s); 0: as fast as the joint may.";
     let speed = d.number_in(&name("servo_speed_rad_s"), 0.0, 0.0..=1000.0, about);
     let about = "How fast the servo gets faster at most (rad/s^2); 0: at once.";
@@ -194,10 +197,10 @@ pub(super) fn servo(d: &mut Declaration<'_>, joint: &str, channels: u8) -> PwmSe
 }
 
 /// What is known of a servo must go together; a value that is missing was refused already.
-fn check(d: &mut Declaration<'_>, joint: &str, servo: PwmServo) {
+fn check(d: &mut Declaration<'_>, prefix: &str, servo: PwmServo) {
     const SHORTEST_US: f64 = 64.0;
     const LONGEST_US: f64 = 3280.0;
-    let name = |key: &str| format!("servos.{joint}.{key}");
+    let name = |key: &str| format!("{prefix}.{key}");
     let has = |d: &Declaration<'_>, keys: &[&str]| keys.iter().all(|key| d.has(&name(key)));
     for (key, pulse) in [("pulse_min_us", servo.pulse_min_us), ("pulse_max_us", servo.pulse_max_us)] {
         if has(d, &[key]) && !(SHORTEST_US..=LONGEST_US).contains(&pulse) {
@@ -224,20 +227,21 @@ fn check(d: &mut Declaration<'_>, joint: &str, servo: PwmServo) {
     }
 }
 
-/// Refuses a channel that two joints have.
-pub(super) fn distinct_channels<'a>(
-    d: &mut Declaration<'_>,
-    servos: impl Iterator<Item = (&'a String, Option<PwmServo>)>,
-) {
-    let mut taken: Vec<(u8, &String)> = Vec::new();
-    for (joint, servo) in servos {
-        let name = format!("servos.{joint}.channel");
-        let Some(servo) = servo.filter(|_| d.has(&name)) else { continue };
-        if let Some((_, twin)) = taken.iter().find(|(channel, _)| *channel == servo.channel) {
+/// On one board each channel is one servo's; each servo comes with the prefix of its keys and its bus.
+pub(super) fn refuse_twins(d: &mut Declaration<'_>, servos: impl Iterator<Item = (String, usize, PwmServo)>) {
+    let mut taken: Vec<(usize, u8, String)> = Vec::new();
+    for (prefix, bus, servo) in servos {
+        let name = format!("{prefix}.channel");
+        if !d.has(&name) {
+            continue;
+        }
+        let twin = taken.iter().find(|(on, channel, _)| (*on, *channel) == (bus, servo.channel));
+        if let Some((_, _, twin)) = twin {
+            let twin = twin.trim_start_matches("servos.");
             let expected = format!("each servo has its own channel, and joint `{twin}` has this one");
             d.refuse(&name, Value::Integer(servo.channel.into()), expected);
         }
-        taken.push((servo.channel, joint));
+        taken.push((bus, servo.channel, prefix));
     }
 }
 

@@ -1,5 +1,10 @@
 //! The one clock of the bus: monotonic, and never set.
+//!
+//! A thread may run on simulated time instead, see [`Simulation`]: then time stands still while it computes, and
+//! whoever waits has waited.
 
+use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
@@ -9,9 +14,42 @@ use crate::units::Time;
 
 const NANOS_PER_SEC: i64 = 1_000_000_000;
 
+thread_local! {
+    /// The present of a thread on simulated time.
+    static SIMULATED: Cell<Option<Time>> = const { Cell::new(None) };
+}
+
 /// The present.
 pub fn now() -> Time {
+    SIMULATED.get().unwrap_or_else(monotonic)
+}
+
+fn monotonic() -> Time {
     of(clock_gettime(ClockId::Monotonic))
+}
+
+/// Simulated time for the thread that made it, until it is dropped.
+///
+/// [`now`] stands still but for [`sleep_until`], which takes no time of the machine's.
+#[derive(Debug)]
+pub struct Simulation {
+    /// What it replaced.
+    outer: Option<Time>,
+    /// It is the thread's.
+    of_this_thread: PhantomData<*const ()>,
+}
+
+impl Simulation {
+    /// The calling thread's time is `start` from now on.
+    pub fn begin(start: Time) -> Self {
+        Self { outer: SIMULATED.replace(Some(start)), of_this_thread: PhantomData }
+    }
+}
+
+impl Drop for Simulation {
+    fn drop(&mut self) {
+        SIMULATED.set(self.outer);
+    }
 }
 
 /// What the wall clock says at `time`, in nanoseconds since 1970; for stamps only.
@@ -29,9 +67,9 @@ pub fn at_wall_nanos(nanos: i64) -> Time {
 /// What the wall clock is ahead, as it was measured when it was set last.
 fn wall_offset() -> i64 {
     static KEPT: AtomicI64 = AtomicI64::new(0);
-    let before = now().0;
+    let before = monotonic().0;
     let wall = of(clock_gettime(ClockId::Realtime)).0;
-    let measured = wall - (before + now().0) / 2;
+    let measured = wall - (before + monotonic().0) / 2;
     let kept = KEPT.load(Ordering::Relaxed);
     // Reading two clocks takes time, more so where the thread is interrupted in between.
     if (measured - kept).abs() < SET_CLOCK {
@@ -46,6 +84,10 @@ const SET_CLOCK: i64 = 5_000_000;
 
 /// Sleeps until `wake`; returns at once where that is over, early where a signal comes.
 pub fn sleep_until(wake: Time) {
+    if let Some(present) = SIMULATED.get() {
+        SIMULATED.set(Some(present.max(wake)));
+        return;
+    }
     // An error is a signal, and the caller looks at the clock anyway.
     let _interrupted = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(wake.0));
 }
@@ -57,4 +99,26 @@ pub fn timespec(nanos: i64) -> Timespec {
 
 fn of(time: Timespec) -> Time {
     Time(time.tv_sec * NANOS_PER_SEC + time.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn simulated_time_passes_by_waiting_alone_and_for_its_thread_alone() {
+        let hour = Duration::from_secs(3600);
+        let simulation = Simulation::begin(Time(7));
+        assert_eq!(now(), Time(7));
+        sleep_until(Time(7) + hour);
+        assert_eq!(now(), Time(7) + hour);
+        sleep_until(Time(3));
+        assert_eq!(now(), Time(7) + hour, "time does not go back");
+        let elsewhere = std::thread::spawn(now).join().unwrap();
+        assert_ne!(elsewhere, Time(7) + hour);
+        drop(simulation);
+        assert!(monotonic() <= now());
+    }
 }

@@ -32,10 +32,25 @@ pub struct ArmSetup {
     pub limits: Vec<JointLimits>,
     /// What their servos must know.
     pub ratings: Vec<JointRating>,
+    /// Joints that follow one of them.
+    pub mimics: Vec<MimicJoint>,
     /// The bus, the servos, the policies.
     pub hardware: HardwareConfig,
     /// Time between two cycles.
     pub period: Duration,
+}
+
+/// A joint that follows one of the arm's: its position is `multiplier` times the leader's, plus `offset`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MimicJoint {
+    /// Its name.
+    pub name: String,
+    /// The joint that it follows, counted from 0.
+    pub leader: usize,
+    /// What the leader's position is multiplied with.
+    pub multiplier: f64,
+    /// What is added (rad or m).
+    pub offset: f64,
 }
 
 /// One arm's cycle and all that it needs.
@@ -130,6 +145,13 @@ impl ControlLoop {
         &self.snapshot
     }
 
+    /// Waits until `due`, does the cycle as the control thread does it, and tells when the next one is due.
+    pub fn turn(&mut self, due: Time) -> Time {
+        clock::sleep_until(due);
+        self.cycle(due, due + self.read_budget());
+        self.next_due(due)
+    }
+
     /// One cycle that was due at `due`; the servos' answers are waited for until `latest`.
     pub fn cycle(&mut self, due: Time, latest: Time) {
         let began = clock::now();
@@ -149,9 +171,7 @@ impl ControlLoop {
         let mut due = clock::now();
         let mut stop_by = None;
         loop {
-            clock::sleep_until(due);
-            self.cycle(due, due + self.read_budget());
-            due = self.next_due(due);
+            due = self.turn(due);
             if stop.load(Ordering::Relaxed) {
                 let by = *stop_by.get_or_insert_with(|| {
                     self.commander.source().halt("the node stops");
@@ -317,7 +337,7 @@ fn connect(setup: &ArmSetup) -> Result<(Box<dyn Driver>, Vec<Standing>), Identif
             rating: *rating,
         })
         .collect();
-    driver::connect(&setup.hardware.bus, setup.hardware.realtime.busy_wait, &servos)
+    driver::connect(&setup.hardware.buses[0], setup.hardware.realtime.busy_wait, &servos)
 }
 
 /// For each joint what its servo said in this cycle.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::bus::{BusCounters, LinkLost, ServoError};
 use super::feetech_arm::FeetechArm;
 use super::link::OpenError;
+use super::lx16a_arm::Lx16aArm;
 use super::maestro_arm::MaestroArm;
 use super::pca9685_arm;
 use super::snapshot::ServoReport;
@@ -155,6 +156,9 @@ pub fn connect(
             let (driver, standings) = pca9685_arm::connect(bus, servos)?;
             Ok((Box::new(driver), standings))
         }
-        Protocol::Lx16a => todo!(),
+        Protocol::Lx16a => {
+            let (driver, standings) = Lx16aArm::connect(bus, busy_wait, servos)?;
+            Ok((Box::new(driver), standings))
+        }
     }
 }

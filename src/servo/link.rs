@@ -1,4 +1,5 @@
-//! The door to the wire: bytes out, bytes in until a deadline; a serial device or a TCP serial server.
+//! The door to the wire: bytes out, bytes in until a deadline; a serial device, a TCP serial server, or a port of
+//! this process.
 //!
 //! Knows no frames.
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, poll};
 use serialport::{ClearBuffer, SerialPort, TTYPort};
 
-use super::clock;
+use super::{clock, simulated};
 use crate::units::Time;
 
 /// A wire that bytes go over. Every error means that the wire is lost.
@@ -43,11 +44,15 @@ pub struct OpenError {
     pub problem: String,
 }
 
-/// Opens a serial device, or `tcp://HOST:PORT`.
+/// Opens a serial device, `tcp://HOST:PORT`, or the `sim://NAME` of a [`simulated::SimulatedPort`].
 ///
 /// # Errors
 /// Where there is no such port, another program has it, or it cannot be had.
 pub fn open(port: &str, baud_rate_bps: u32) -> Result<Box<dyn Link>, OpenError> {
+    if let Some(name) = port.strip_prefix(simulated::SCHEME) {
+        return simulated::open(name, baud_rate_bps)
+            .map_err(|problem| OpenError { port: port.to_owned(), problem });
+    }
     let opened = match port.strip_prefix("tcp://") {
         Some(address) => open_tcp(address).map(|link| Box::new(link) as Box<dyn Link>),
         None => open_serial(port, baud_rate_bps).map(|link| Box::new(link) as Box<dyn Link>),

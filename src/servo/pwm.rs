@@ -240,6 +240,8 @@ mod tests {
 
     fn servos(config: PwmServo) -> PwmServos {
         let config = ServoConfig {
+            bus: 0,
+            slides: false,
             id: 0,
             calibration: Calibration { zero: Ticks(0), reversed: false, ticks_per_turn: 1.0 },
             torque_limit: 1.0,

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::control_thread::ArmSetup;
+use super::control_thread::{ArmSetup, MimicJoint};
 use super::driver::JointRating;
 use crate::config::Config;
-use crate::config::arm::{ArmConfig, LimitOverrides};
+use crate::config::arm::{ArmConfig, LimitOverrides, MAX_JOINTS};
 use crate::kinematics::{Joint, JointKind, ModelError, RobotModel};
 use crate::trajectory::limits::{JointLimits, LimitsError, RawLimits};
 
@@ -48,6 +48,27 @@ pub enum SetupError {
     /// A configured joint cannot be moved by one servo.
     #[error("joint `{0}` of the URDF is neither revolute, continuous nor prismatic")]
     NotMovable(String),
+    /// A configured joint follows another one.
+    #[error(
+        "joint `{joint}` mimics `{leader}` in the URDF; leave it out of `joints`, and list it in `mimic_joints` if it has a servo of its own"
+    )]
+    Mimics {
+        /// The joint.
+        joint: String,
+        /// The joint that it follows.
+        leader: String,
+    },
+    /// A joint that is said to mimic one of the arm's does not.
+    #[error("`mimic_joints` names `{0}`, which mimics none of `joints` in the URDF")]
+    NoMimic(String),
+    /// The servos of a joint turn it, and it slides.
+    #[error(
+        "joint `{0}` slides; say how far one turn of its screw or pinion moves it, as servos.{0}.metres_per_turn (m)"
+    )]
+    Slides(String),
+    /// The servos of a joint slide it, and it turns.
+    #[error("joint `{0}` turns in the URDF, so servos.{0}.metres_per_turn has no meaning; leave it out")]
+    Turns(String),
     /// Limits of a joint make no sense.
     #[error("limits of joint `{joint}`: {cause}")]
     Limits {
@@ -94,6 +115,11 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
         .zip(&config.arm.limit_overrides)
         .map(|(joint, overrides)| joint_limits(joint, *overrides))
         .collect::<Result<Vec<_>, _>>()?;
+    let mimics = mimics(config, model);
+    // Controllers are put together with the same arm and know no servos.
+    if config.declared.contains_key("mimic_joints") {
+        check_servos(config, model, &mimics)?;
+    }
     let rating = |(joint, limits): (&&Joint, &JointLimits)| JointRating {
         max_velocity: limits.max_velocity(),
         max_effort: joint.limits.effort.unwrap_or(0.0),
@@ -102,9 +128,49 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
         joints: config.arm.joints.clone(),
         ratings: joints.iter().zip(&limits).map(rating).collect(),
         limits,
+        mimics,
         hardware: config.hardware.clone(),
         period: Duration::from_secs_f64(1.0 / config.arm.update_rate_hz),
     })
+}
+
+/// The joints of the model that follow one of the arm's.
+fn mimics(config: &Config, model: &RobotModel) -> Vec<MimicJoint> {
+    let joints = model.joints().iter().filter(|joint| joint.kind.is_single());
+    let mimic = |joint: &Joint| {
+        let mimic = joint.mimic.as_ref()?;
+        let leader = config.arm.joints.iter().position(|leader| *leader == mimic.leader)?;
+        let (multiplier, offset) = (mimic.multiplier, mimic.offset);
+        Some(MimicJoint { name: joint.name.clone(), leader, multiplier, offset })
+    };
+    joints.filter_map(mimic).take(MAX_JOINTS).collect()
+}
+
+/// Whether what lies between servos and joints is what the model says.
+fn check_servos(config: &Config, model: &RobotModel, mimics: &[MimicJoint]) -> Result<(), SetupError> {
+    let hardware = &config.hardware;
+    for (name, servo) in config.arm.joints.iter().zip(&hardware.servos) {
+        check_transmission(model, name, servo.slides)?;
+    }
+    for further in &hardware.further_servos {
+        check_transmission(model, &config.arm.joints[further.joint], further.servo.slides)?;
+    }
+    for mimic in &hardware.mimic_servos {
+        if !mimics.iter().any(|known| known.name == mimic.joint) {
+            return Err(SetupError::NoMimic(mimic.joint.clone()));
+        }
+        check_transmission(model, &mimic.joint, mimic.servo.slides)?;
+    }
+    Ok(())
+}
+
+fn check_transmission(model: &RobotModel, name: &str, slides: bool) -> Result<(), SetupError> {
+    let is_prismatic = model.joint(name).is_some_and(|joint| joint.kind == JointKind::Prismatic);
+    match (is_prismatic, slides) {
+        (true, false) => Err(SetupError::Slides(name.to_owned())),
+        (false, true) => Err(SetupError::Turns(name.to_owned())),
+        _ => Ok(()),
+    }
 }
 
 /// The file that a path or a `package://PACKAGE/PATH` means.
@@ -125,6 +191,9 @@ pub fn locate(uri: &str) -> Result<PathBuf, SetupError> {
 
 fn movable<'a>(model: &'a RobotModel, name: &str) -> Result<&'a Joint, SetupError> {
     match model.joint(name) {
+        Some(Joint { mimic: Some(mimic), .. }) => {
+            Err(SetupError::Mimics { joint: name.to_owned(), leader: mimic.leader.clone() })
+        }
         Some(joint) if joint.kind.is_single() => Ok(joint),
         Some(_) => Err(SetupError::NotMovable(name.to_owned())),
         None => {
@@ -153,3 +222,7 @@ pub fn joint_limits(joint: &Joint, overrides: LimitOverrides) -> Result<JointLim
     };
     JointLimits::new(raw).map_err(|cause| SetupError::Limits { joint: name(), cause })
 }
+
+#[cfg(test)]
+#[path = "setup_tests.rs"]
+mod tests;

@@ -21,6 +21,7 @@ use servo_arm::servo::driver::IdentifyError;
 use servo_arm::servo::emulator::{BusConfig, Emulator, EmulatorConfig, Endpoint, Running};
 use servo_arm::servo::ports::{ArmEvent, ArmPorts, Commander, EnsembleCommander, StreamCommander, ports};
 use servo_arm::servo::setup::{arm_setup, robot_model};
+use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::servo::snapshot::Snapshot;
 use servo_arm::trajectory::motion::Motion;
 use servo_arm::trajectory::waypoints::{Point, Rules, Waypoints};
@@ -29,12 +30,40 @@ use servo_arm::trajectory::waypoints::{Point, Rules, Waypoints};
 pub(crate) type Changes<'a> = &'a [(&'a str, Value)];
 
 /// The arm, the servos at the other end, and all that crosses.
-pub(crate) struct Arm {
-    pub(crate) emulator: Running,
+pub(crate) struct Arm<E = Running> {
+    pub(crate) emulator: E,
     pub(crate) control: ControlLoop,
     pub(crate) ports: ArmPorts,
     pub(crate) requests: Producer<ArmRequest>,
     pub(crate) setup: ArmSetup,
+}
+
+/// Emulated servos, in real time or on simulated time.
+pub(crate) trait Servos {
+    /// What a host opens.
+    fn port(&self) -> &str;
+    /// Carries out one line of the control protocol.
+    fn command(&self, line: &str) -> String;
+}
+
+impl Servos for Running {
+    fn port(&self) -> &str {
+        self.port()
+    }
+
+    fn command(&self, line: &str) -> String {
+        self.command(line)
+    }
+}
+
+impl Servos for SimulatedPort {
+    fn port(&self) -> &str {
+        self.name()
+    }
+
+    fn command(&self, line: &str) -> String {
+        self.command(line)
+    }
 }
 
 /// The queue of a follower's requests.
@@ -96,10 +125,10 @@ pub(crate) fn setup(port: &str, changes: Changes<'_>) -> ArmSetup {
     arm_setup(&config, &robot_model(&config.arm).unwrap()).unwrap()
 }
 
-impl Arm {
+impl<E: Servos> Arm<E> {
     /// An arm that executes trajectories; its requests go into the queue.
     pub(crate) fn with_trajectories(
-        emulator: Running,
+        emulator: E,
         changes: Changes<'_>,
     ) -> Result<(Self, Goals), IdentifyError> {
         let setup = setup(emulator.port(), changes);
@@ -110,7 +139,7 @@ impl Arm {
 
     /// An arm that obeys a stream of commands; they go into the queue.
     pub(crate) fn with_stream(
-        emulator: Running,
+        emulator: E,
         changes: Changes<'_>,
     ) -> Result<(Self, Producer<JointCommand>), IdentifyError> {
         let setup = setup(emulator.port(), changes);
@@ -126,7 +155,7 @@ impl Arm {
 
     /// An arm that does what the commander says.
     pub(crate) fn connect(
-        emulator: Running,
+        emulator: E,
         setup: ArmSetup,
         commander: Box<dyn Commander>,
     ) -> Result<Self, IdentifyError> {
@@ -141,6 +170,38 @@ impl Arm {
         self.control.cycle(now, now + Duration::from_millis(20));
         while self.ports.snapshots.pop().is_ok() {}
         *self.control.snapshot()
+    }
+
+    /// One turn of the control thread's loop, when it is due.
+    pub(crate) fn turn(&mut self) -> Snapshot {
+        let last = self.control.snapshot();
+        let due = if last.cycle == 0 { clock::now() } else { last.due + self.setup.period };
+        self.control.turn(due.max(clock::now()));
+        while self.ports.snapshots.pop().is_ok() {}
+        *self.control.snapshot()
+    }
+
+    /// Turns for so long, in the time of this thread.
+    pub(crate) fn turn_for(&mut self, lasts: Duration) -> Snapshot {
+        let end = clock::now() + lasts;
+        loop {
+            let snapshot = self.turn();
+            if end <= clock::now() {
+                return snapshot;
+            }
+        }
+    }
+
+    /// Turns until a state is reached.
+    pub(crate) fn turn_until_state(&mut self, state: State) -> Snapshot {
+        let end = clock::now() + PATIENCE;
+        loop {
+            let snapshot = self.turn();
+            if snapshot.state == state {
+                return snapshot;
+            }
+            assert!(clock::now() < end, "never: {state}; {}", self.describe(&snapshot));
+        }
     }
 
     /// So many cycles.

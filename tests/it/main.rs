@@ -21,3 +21,4 @@ mod kinematics_solutions;
 mod kinematics_tree;
 mod rustypot_client;
 mod servo_tool;
+mod simulated_time;

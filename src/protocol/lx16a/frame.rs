@@ -50,7 +50,8 @@ pub struct Move {
 }
 
 impl Move {
-    fn params(self) -> [u8; 4] {
+    /// As a frame's parameters say it; what no servo takes is the nearest that it does.
+    pub fn params(self) -> [u8; 4] {
         let [low, high] = self.position.clamp(0, MAX_POSITION).to_le_bytes();
         let [time_low, time_high] = self.time_ms.min(MAX_MOVE_MS).to_le_bytes();
         [low, high, time_low, time_high]

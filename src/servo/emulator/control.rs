@@ -306,7 +306,7 @@ fn state(bus: &mut Bus, now: Time) -> String {
 }
 
 /// What passed over the wire, as JSON.
-pub(super) fn stats(bus: &Bus) -> serde_json::Value {
+pub(in crate::servo) fn stats(bus: &Bus) -> serde_json::Value {
     let (stats, heard) = (bus.stats(), bus.heard());
     let late = bus.lateness();
     json!({

@@ -193,7 +193,7 @@ impl Options {
             ConfigError::Parameters(_) => OptionsError::Parameters { file: file.clone(), error },
         })?;
         let ids = config.hardware.servos.iter().map(|servo| Id::new(servo.id)).collect::<Result<_, _>>()?;
-        Ok((ids, config.hardware.bus.baud_rate_bps))
+        Ok((ids, config.hardware.buses[0].baud_rate_bps))
     }
 
     fn servo(&self, id: Id) -> ServoConfig {
