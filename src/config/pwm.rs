@@ -107,7 +107,11 @@ fn maestro(d: &mut Declaration<'_>, key: impl Fn(&str) -> String) -> PwmBusConfi
     PwmBusConfig {
         channels: u8::try_from(channels).unwrap_or(12),
         device_number: u8::try_from(device).ok(),
-        crc: d.or(&key("maestro.crc"), false, "Whether commands end with a check byte, as set in the Maestro."),
+        crc: d.or(
+            &key("maestro.crc"),
+            false,
+            "Whether commands end with a check byte, as set in the Maestro.",
+        ),
         ..PwmBusConfig::default()
     }
 }

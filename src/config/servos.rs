@@ -87,7 +87,8 @@ pub(super) fn declare(d: &mut Declaration<'_>, buses: &[BusConfig], joints: &[St
         .collect();
     let all = Servos { servos, further, mimics };
     refuse_twins(d, buses, &all.named(joints));
-    let pwm_servos = all.named(joints).into_iter().filter_map(|(name, servo)| Some((name, servo.bus, servo.pwm?)));
+    let pwm_servos =
+        all.named(joints).into_iter().filter_map(|(name, servo)| Some((name, servo.bus, servo.pwm?)));
     pwm::refuse_twins(d, pwm_servos);
     all
 }
@@ -147,7 +148,8 @@ fn servo(
     if !(1..=253).contains(&id) && d.has(&name("id")) {
         d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
     }
-    let zero = d.integer_in(&name("zero_ticks"), middle, -32767..=32767, "Where the joint's zero is (ticks).");
+    let zero =
+        d.integer_in(&name("zero_ticks"), middle, -32767..=32767, "Where the joint's zero is (ticks).");
     let reversed = d.or(&name("reversed"), false, "Whether growing ticks turn the joint the negative way.");
     let (ticks_per_turn, slides) = transmission(d, prefix, first, turn);
     ServoConfig {

@@ -78,7 +78,7 @@ struct KernelI2c {
 
 impl KernelI2c {
     fn open(path: &str, clock_hz: u32) -> Result<Self, String> {
-        let device = I2cdev::new(path).map_err(|error| explain(path, error))?;
+        let device = I2cdev::new(path).map_err(explain)?;
         Ok(Self { device, bound: None, clock_hz, counters: BusCounters::default() })
     }
 
@@ -165,7 +165,7 @@ impl I2cPort for KernelI2c {
     }
 }
 
-fn explain(path: &str, error: LinuxI2CError) -> String {
+fn explain(error: LinuxI2CError) -> String {
     let error = match error {
         LinuxI2CError::Io(error) => error,
         LinuxI2CError::Errno(code) => io::Error::from_raw_os_error(code),

@@ -135,8 +135,10 @@ impl Lx16aArm {
         let servos: Vec<Servo> = servos
             .iter()
             .map(|servo| {
-                let failed =
-                    |cause: FrameError| IdentifyError::Servo { joint: servo.joint.clone(), cause: cause.into() };
+                let failed = |cause: FrameError| IdentifyError::Servo {
+                    joint: servo.joint.clone(),
+                    cause: cause.into(),
+                };
                 Servo::new(servo).map_err(failed)
             })
             .collect::<Result<_, _>>()?;
@@ -172,8 +174,11 @@ impl Lx16aArm {
         if missing.is_empty() {
             return Ok(());
         }
-        let found =
-            if found.is_empty() { "none answers".to_owned() } else { format!("{} answered", found.join(", ")) };
+        let found = if found.is_empty() {
+            "none answers".to_owned()
+        } else {
+            format!("{} answered", found.join(", "))
+        };
         let (port, baud_rate_bps) = (self.port.clone(), self.baud_rate_bps);
         Err(IdentifyError::Missing { missing: missing.join(", "), found, port, baud_rate_bps })
     }
@@ -377,7 +382,8 @@ impl Period {
     const WEIGHT: f64 = 0.1;
 
     fn measure(&mut self, now: Time) -> Duration {
-        let passed = self.last.map(|last| now.secs_since(last).clamp(Self::SHORTEST_SECS, Self::LONGEST_SECS));
+        let passed =
+            self.last.map(|last| now.secs_since(last).clamp(Self::SHORTEST_SECS, Self::LONGEST_SECS));
         self.last = Some(now);
         if let Some(passed) = passed {
             let before = self.secs.unwrap_or(passed);

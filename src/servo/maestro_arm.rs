@@ -213,8 +213,8 @@ impl MaestroArm {
         for index in 0..self.told.len() {
             let config = self.servos.all()[index].config;
             let channel = config.channel;
-            let units = |value: Option<f64>, unit| {
-                let of_pulse = value.map_or(0.0, |value| value / config.rad_per_us() / unit);
+            let units = |value: Option<f64>, unit: f64| {
+                let of_pulse: f64 = value.map_or(0.0, |value| value / config.rad_per_us() / unit);
                 // Rounded up: 0 would mean that there is no limit.
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 16383")]
                 {

@@ -6,9 +6,9 @@
 
 use super::command::Command;
 use super::frame::{BROADCAST, HEADER, MAX_FRAME, OVERHEAD, Packet, checksum};
-use crate::protocol::feetech::Direction;
 use crate::protocol::wire::{Id, ROOM};
 
+pub use crate::protocol::feetech::Direction;
 pub use crate::protocol::wire::Counts;
 
 const CAPACITY: usize = ROOM + MAX_FRAME;

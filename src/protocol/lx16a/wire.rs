@@ -111,7 +111,8 @@ impl Wire for Lx16a {
                 return Err(FrameError::DataLength { id, expected: len, actual });
             }
             let unknown = FrameError::Unknown { family: Self::NAME, instruction: "such order" };
-            frames.push(Frame::write(Target::One(id), command_at(address)?, data.as_ref()).ok_or(unknown)?)?;
+            frames
+                .push(Frame::write(Target::One(id), command_at(address)?, data.as_ref()).ok_or(unknown)?)?;
         }
         if frames.len == 0 { Err(FrameError::Empty) } else { Ok(frames) }
     }
@@ -128,7 +129,8 @@ impl Wire for Lx16a {
 
 fn command_at(address: u16) -> Result<Command, FrameError> {
     let code = u8::try_from(address).ok();
-    code.and_then(Command::from_code).ok_or(FrameError::Unknown { family: Lx16a::NAME, instruction: "such command" })
+    code.and_then(Command::from_code)
+        .ok_or(FrameError::Unknown { family: Lx16a::NAME, instruction: "such command" })
 }
 
 /// Finds answers.
@@ -149,7 +151,13 @@ impl ReplyDecoder for Replies {
         let packet = self.0.next_frame()?;
         let bytes = packet.as_bytes();
         let id = Id::new(packet.id()).ok()?;
-        Some(Reply { id, raised: Raised::Alert(false), refusal: None, data: &bytes[4..bytes.len() - 1], behind })
+        Some(Reply {
+            id,
+            raised: Raised::Alert(false),
+            refusal: None,
+            data: &bytes[4..bytes.len() - 1],
+            behind,
+        })
     }
 
     fn give_up(&mut self) -> bool {
