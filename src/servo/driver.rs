@@ -10,7 +10,7 @@ use super::feetech_arm::FeetechArm;
 use super::link::OpenError;
 use super::lx16a_arm::Lx16aArm;
 use super::maestro_arm::MaestroArm;
-use super::pca9685_arm;
+use super::pca9685_arm::Pca9685Arm;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
 use crate::control::torque::{Standing, TorqueOrder};
@@ -153,7 +153,7 @@ pub fn connect(
             Ok((Box::new(driver), standings))
         }
         Protocol::Pca9685 => {
-            let (driver, standings) = pca9685_arm::connect(bus, servos)?;
+            let (driver, standings) = Pca9685Arm::open(bus, servos)?;
             Ok((Box::new(driver), standings))
         }
         Protocol::Lx16a => {

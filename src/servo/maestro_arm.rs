@@ -305,15 +305,24 @@ impl MaestroArm {
                 return Ok(());
             }
             let Some(output) = self.port.ask(&request, Wait::Until(latest))? else { return Ok(()) };
-            let output = u16::from_le_bytes(output);
-            // A channel with a speed may be on its way.
-            let is_slow = self.servos.all()[servo].config.speed.is_some();
-            if output == 0 || (output != self.told[servo] && !is_slow) {
-                self.strayed = true;
+            if self.is_as_told(servo, output) {
+                continue;
+            }
+            // Nothing checks an answer; once is not enough to stop an arm.
+            match self.port.ask(&request, Wait::Until(latest))? {
+                Some(again) if again == output => self.strayed = true,
+                _ => return Ok(()),
             }
         }
         self.unjudged = false;
         Ok(())
+    }
+
+    /// Whether an output is what it was told; one with a speed may be on its way.
+    fn is_as_told(&self, servo: usize, output: [u8; 2]) -> bool {
+        let output = u16::from_le_bytes(output);
+        let is_slow = self.servos.all()[servo].config.speed.is_some();
+        output != 0 && (output == self.told[servo] || is_slow)
     }
 
     fn standing(&mut self, servo: usize, wait: Wait) -> Result<Option<Standing>, LinkLost> {

@@ -41,6 +41,8 @@ pub(super) struct Pca9685Arm<I: I2cPort> {
     channels: std::ops::Range<usize>,
     /// The chip lost its settings; nothing is written until torque is switched off.
     strayed: bool,
+    /// It seemed so when it was asked last.
+    seems_strayed: bool,
     /// That it did was not told yet.
     untold: bool,
 }
@@ -68,9 +70,11 @@ impl<I: I2cPort> Driver for Pca9685Arm<I> {
         if let Some([mode]) = mode
             && self.servos.has_pulses()
             && !self.strayed
-            && mode & (SLEEP | AUTO_INCREMENT) != AUTO_INCREMENT
         {
-            (self.strayed, self.untold) = (true, true);
+            let is_as_set = mode & (SLEEP | AUTO_INCREMENT) == AUTO_INCREMENT;
+            // Nothing checks what is read; once is not enough to stop an arm.
+            let is_sure = !is_as_set && self.seems_strayed;
+            (self.strayed, self.untold, self.seems_strayed) = (is_sure, is_sure, !is_as_set);
         }
         self.servos.report(mode.is_some(), now);
         Ok(())
@@ -158,13 +162,15 @@ impl<I: I2cPort> Driver for Pca9685Arm<I> {
     }
 }
 
-/// Opens the bus that was configured; see [`super::driver::connect`].
-pub(super) fn connect(
-    config: &BusConfig,
-    servos: &[DrivenServo],
-) -> Result<(Pca9685Arm<Box<dyn I2cPort>>, Vec<Standing>), IdentifyError> {
-    let port = i2c::open(&config.port, config.baud_rate_bps, config.pwm.i2c_clock_hz)?;
-    Pca9685Arm::connect(port, config, servos)
+impl Pca9685Arm<Box<dyn I2cPort>> {
+    /// Opens the bus that was configured; see [`super::driver::connect`].
+    pub(super) fn open(
+        config: &BusConfig,
+        servos: &[DrivenServo],
+    ) -> Result<(Self, Vec<Standing>), IdentifyError> {
+        let port = i2c::open(&config.port, config.baud_rate_bps, config.pwm.i2c_clock_hz)?;
+        Self::connect(port, config, servos)
+    }
 }
 
 impl<I: I2cPort> Pca9685Arm<I> {
@@ -184,8 +190,9 @@ impl<I: I2cPort> Pca9685Arm<I> {
                 let problem = format!("a PCA9685 cannot make {} pulses a second", pwm.pulse_rate_hz);
                 IdentifyError::Open(OpenError { port: config.port.clone(), problem })
             })?;
-        let (strayed, untold) = (false, false);
-        let mut arm = Self { port, config: pwm, servos, prescale, pulse_rate_hz, channels, strayed, untold };
+        let (strayed, seems_strayed, untold) = (false, false, false);
+        let mut arm =
+            Self { port, config: pwm, servos, prescale, pulse_rate_hz, channels, strayed, seems_strayed, untold };
         let standings = arm.set_up(config)?;
         Ok((arm, standings))
     }
