@@ -267,6 +267,14 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
+    /// The frame that `bytes` are from first to last, where they are one.
+    pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
+        let [0xFF, 0xFF, body @ .., stated] = bytes else { return None };
+        let [_, len, _, ..] = body else { return None };
+        let is_whole = usize::from(*len) + 4 == bytes.len() && checksum(body) == *stated;
+        is_whole.then_some(Self { bytes })
+    }
+
     /// `bytes` from the header to the checksum, both already checked.
     pub(super) fn from_checked(bytes: &'a [u8]) -> Self {
         Self { bytes }
