@@ -191,8 +191,17 @@ impl<I: I2cPort> Pca9685Arm<I> {
                 IdentifyError::Open(OpenError { port: config.port.clone(), problem })
             })?;
         let (strayed, seems_strayed, untold) = (false, false, false);
-        let mut arm =
-            Self { port, config: pwm, servos, prescale, pulse_rate_hz, channels, strayed, seems_strayed, untold };
+        let mut arm = Self {
+            port,
+            config: pwm,
+            servos,
+            prescale,
+            pulse_rate_hz,
+            channels,
+            strayed,
+            seems_strayed,
+            untold,
+        };
         let standings = arm.set_up(config)?;
         Ok((arm, standings))
     }
