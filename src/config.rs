@@ -18,6 +18,7 @@ pub mod parameters;
 pub mod pwm;
 pub mod servos;
 pub mod settings;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -120,8 +120,8 @@ impl Driver for Lx16aArm {
         self.bus.counters()
     }
 
-    fn caveats(&self) -> &[&'static str] {
-        CAVEATS
+    fn caveats(&self) -> Vec<String> {
+        CAVEATS.iter().map(|caveat| (*caveat).to_owned()).collect()
     }
 }
 

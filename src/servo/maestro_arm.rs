@@ -142,8 +142,8 @@ impl Driver for MaestroArm {
         self.port.counters()
     }
 
-    fn caveats(&self) -> &[&'static str] {
-        CAVEATS
+    fn caveats(&self) -> Vec<String> {
+        CAVEATS.iter().map(|caveat| (*caveat).to_owned()).collect()
     }
 
     fn next_trouble(&mut self) -> Option<String> {

@@ -150,8 +150,8 @@ impl<I: I2cPort> Driver for Pca9685Arm<I> {
         self.port.counters()
     }
 
-    fn caveats(&self) -> &[&'static str] {
-        CAVEATS
+    fn caveats(&self) -> Vec<String> {
+        CAVEATS.iter().map(|caveat| (*caveat).to_owned()).collect()
     }
 
     fn next_trouble(&mut self) -> Option<String> {

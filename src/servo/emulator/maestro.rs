@@ -128,7 +128,9 @@ impl Maestro {
         for channel in &mut self.channels {
             channel.advance(now);
         }
-        if self.channels.iter_mut().any(|channel| std::mem::take(&mut channel.timed_out)) {
+        // Each channel is asked, or the next one would tell it again.
+        let timed_out = self.channels.iter_mut().filter_map(|channel| std::mem::take(&mut channel.timed_out).then_some(()));
+        if 0 < timed_out.count() {
             // The channels have done already what they do at an error.
             self.errors |= Errors::TIMEOUT;
         }

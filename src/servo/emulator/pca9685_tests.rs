@@ -21,7 +21,7 @@ fn a_burst_needs_the_address_to_grow_by_itself() {
     let mut chip = awake();
     chip.write(&[LED0_ON_L, 0, 0, 0x33, 0x01, 0, 0, 0x66, 0x02]);
     let pulses = [0, 1, 2].map(|channel| chip.pulse_us(channel).round());
-    assert_eq!(pulses, [1498.0, 2997.0, 0.0]);
+    assert_eq!(pulses, [1498.0, 2996.0, 0.0]);
     let mut chip = awake();
     chip.write(&[MODE1, 0]);
     chip.write(&[LED0_ON_L, 0, 0, 0x33, 0x01]);
