@@ -40,7 +40,10 @@ fn a_goal_leads_six_servos_of_each_kind_to_its_end() {
         assert_eq!(ended, [(GoalId(7), Outcome::Reached)], "{family:?}");
         let ticks = 0.3 * family.ticks_per_turn() / std::f64::consts::TAU;
         for (from, to) in before.iter().zip(positions(&arm, first)) {
-            assert!((f64::from(to - from) - ticks).abs() <= 3.0, "{family:?}: from {from} to {to}, not by {ticks}");
+            assert!(
+                (f64::from(to - from) - ticks).abs() <= 3.0,
+                "{family:?}: from {from} to {to}, not by {ticks}"
+            );
         }
     }
 }
@@ -87,7 +90,8 @@ fn a_silent_lx16a_is_missed_alone_and_a_silent_board_with_all_its_servos() {
         arm.turn_until_state(State::Holding);
         arm.emulate(&format!("fault silent id={first}"));
         arm.turn_until_state(State::Degraded);
-        let heard: Vec<bool> = arm.control.snapshot().joints().iter().map(|joint| joint.servo.fresh).collect();
+        let heard: Vec<bool> =
+            arm.control.snapshot().joints().iter().map(|joint| joint.servo.fresh).collect();
         let others = family == FamilyName::Lx16a;
         assert_eq!(heard, [false, others, others, others, others, others], "{family:?}");
         arm.emulate("clear");
@@ -132,7 +136,10 @@ fn a_maestro_s_timeout_is_a_fault_and_no_pulse_begins_again_by_itself() {
     assert_eq!(torques(&arm, 0), [0; 6]);
     let said = troubles(&mut arm);
     assert!(said.iter().any(|text| text == "the Maestro reports: serial timeout"), "{said:?}");
-    let pulses = watch.events.try_iter().filter(|event| matches!(event, Event::Write { data, .. } if data[..] != [0, 0]));
+    let pulses = watch
+        .events
+        .try_iter()
+        .filter(|event| matches!(event, Event::Write { data, .. } if data[..] != [0, 0]));
     assert_eq!(pulses.count(), 0);
     arm.ask(ArmRequest::TorqueOff);
     arm.turn_for(Duration::from_secs(1));
@@ -167,8 +174,12 @@ fn a_board_or_servo_that_is_not_there_is_named() {
         empty.servos.remove(2);
         let refused = arm(family, empty).err().map(|error| error.to_string());
         match family {
-            FamilyName::Lx16a => assert!(refused.unwrap().starts_with("no answer from `elbow_flex` (id 3) on ")),
-            FamilyName::Maestro => assert!(refused.unwrap().starts_with("no answer from the Maestro of `shoulder_pan`")),
+            FamilyName::Lx16a => {
+                assert!(refused.unwrap().starts_with("no answer from `elbow_flex` (id 3) on "))
+            }
+            FamilyName::Maestro => {
+                assert!(refused.unwrap().starts_with("no answer from the Maestro of `shoulder_pan`"))
+            }
             _ => assert!(refused.unwrap().contains("nothing has that address")),
         }
     }

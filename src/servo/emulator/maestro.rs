@@ -129,7 +129,10 @@ impl Maestro {
             channel.advance(now);
         }
         // Each channel is asked, or the next one would tell it again.
-        let timed_out = self.channels.iter_mut().filter_map(|channel| std::mem::take(&mut channel.timed_out).then_some(()));
+        let timed_out = self
+            .channels
+            .iter_mut()
+            .filter_map(|channel| std::mem::take(&mut channel.timed_out).then_some(()));
         if 0 < timed_out.count() {
             // The channels have done already what they do at an error.
             self.errors |= Errors::TIMEOUT;
