@@ -56,7 +56,11 @@ fn switching_on_moves_nothing_and_tells_what_the_servos_cannot_do() {
         let before = positions(&arm, first);
         arm.turn_until_state(State::Holding);
         arm.turn_for(Duration::from_secs(1));
-        assert_eq!(positions(&arm, first), before, "{family:?}");
+        for (from, to) in before.iter().zip(positions(&arm, first)) {
+            // A count of a PCA9685 is 4.88 µs, and no pulse is nearer than half of one.
+            let allowed = if family == FamilyName::Pca9685 { 3 } else { 0 };
+            assert!((to - from).abs() <= allowed, "{family:?}: from {from} to {to}");
+        }
         let said: Vec<String> = troubles(&mut arm);
         assert!(said.iter().any(|text| text.contains("no torque limit")), "{family:?}: {said:?}");
         assert!(said.iter().any(|text| text.contains("for ever")), "{family:?}: {said:?}");
