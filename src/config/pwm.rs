@@ -5,6 +5,7 @@ use std::f64::consts::TAU;
 use super::declaration::Declaration;
 use super::hardware::Protocol;
 use super::parameters::Value;
+use crate::units::{Calibration, Ticks};
 
 /// A board that makes pulses; what its protocol has no use for has its default.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +78,20 @@ impl PwmServo {
     /// Radians of the joint for each µs; always positive.
     pub fn rad_per_us(&self) -> f64 {
         (self.travel() / (self.pulse_max_us - self.pulse_min_us)).abs()
+    }
+
+    /// The same, with quarters of a µs for ticks. What is refused anyway gives any calibration.
+    pub fn calibration(&self) -> Calibration {
+        const TICKS_A_US: f64 = 4.0;
+        let us_per_rad = (self.pulse_max_us - self.pulse_min_us) / self.travel();
+        let zero = (self.pulse_min_us - self.position_at_pulse_min * us_per_rad) * TICKS_A_US;
+        let ticks_per_turn = us_per_rad.abs() * TICKS_A_US * TAU;
+        Calibration {
+            #[expect(clippy::cast_possible_truncation, reason = "float casts saturate")]
+            zero: Ticks(zero.round() as i32),
+            reversed: us_per_rad < 0.0,
+            ticks_per_turn: if ticks_per_turn.is_finite() { ticks_per_turn.max(1.0) } else { 1.0 },
+        }
     }
 
     fn travel(&self) -> f64 {
@@ -266,6 +281,7 @@ pub fn half_turn_servo(channel: u8) -> PwmServo {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units::Radians;
 
     #[test]
     fn pulses_and_positions_go_together_in_both_directions() {
@@ -278,6 +294,16 @@ mod tests {
             assert!(0.0 < servo.rad_per_us());
         }
         assert_eq!(backward.position(500.0), 1.0);
+    }
+
+    #[test]
+    fn ticks_are_quarters_of_a_microsecond() {
+        let backward =
+            PwmServo { position_at_pulse_min: 1.0, position_at_pulse_max: -2.0, ..half_turn_servo(0) };
+        for servo in [half_turn_servo(0), backward] {
+            let Ticks(ticks) = servo.calibration().to_ticks(Radians(0.3));
+            assert!((f64::from(ticks) / 4.0 - servo.pulse_us(0.3)).abs() < 0.25, "{ticks}");
+        }
     }
 
     #[test]

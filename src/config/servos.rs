@@ -167,15 +167,16 @@ fn servo(
     }
 }
 
-/// A servo that gets pulses: its address is a channel, and its positions are the pulses'.
+/// A servo that gets pulses: its address is a channel, and its ticks are quarters of a µs.
 fn pwm_servo(d: &mut Declaration<'_>, bus: usize, prefix: &str, board: &BusConfig) -> ServoConfig {
+    let pwm = pwm::servo(d, prefix, board.pwm.channels);
     ServoConfig {
         bus,
         id: 0,
-        calibration: Calibration { zero: Ticks(0), reversed: false, ticks_per_turn: TAU },
+        calibration: pwm.calibration(),
         slides: false,
         torque_limit: 1.0,
-        pwm: Some(pwm::servo(d, prefix, board.pwm.channels)),
+        pwm: Some(pwm),
     }
 }
 

@@ -337,3 +337,7 @@ fn gone_or_silent<T>(result: Result<T, I2cError>) -> Result<Option<T>, LinkLost>
         Err(_) => Ok(None),
     }
 }
+
+#[cfg(test)]
+#[path = "pca9685_arm_tests.rs"]
+mod tests;

@@ -189,6 +189,28 @@ fn a_board_or_servo_that_is_not_there_is_named() {
     }
 }
 
+#[test]
+fn what_makes_no_sense_of_a_pwm_servo_is_named_with_what_would_be_right() {
+    for (name, value, expected) in [
+        ("servos.elbow_flex.channel", Value::Integer(0), "joint `shoulder_pan` has this one"),
+        ("servos.elbow_flex.channel", Value::Integer(16), "it must be from 0 to 15"),
+        ("servos.elbow_flex.pulse_max_us", Value::Double(400.0), "more than pulse_min_us, which is 500"),
+        ("servos.elbow_flex.pulse_min_us", Value::Double(1.0), "it must be from 64 to 3280"),
+        ("servos.elbow_flex.position_at_pulse_max", Value::Double(-2.3562), "another position"),
+        ("servos.elbow_flex.start_position", Value::Double(3.0), "from -2.3562 to 2.3562"),
+        ("servos.elbow_flex.start_position", Value::Double(f64::NAN), "a finite number"),
+        ("pca9685.i2c_address", Value::Integer(0x70), "the address that all these chips hear"),
+        ("pca9685.oscillator_hz", Value::Double(1e6), "from 20000000 to 30000000"),
+        ("servos.elbow_flex.id", Value::Integer(3), "no node knows parameter"),
+        ("protocol", Value::String("pwm".into()), "\"pca9685\""),
+    ] {
+        let overrides = Parameters::from([(name.to_owned(), value)]);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/pca9685.yaml");
+        let refused = Config::read_hardware(&file, &overrides).unwrap_err().to_string();
+        assert!(refused.contains(name) && refused.contains(expected), "{name}: {refused}");
+    }
+}
+
 fn bus(family: FamilyName) -> BusConfig {
     let first = FAMILIES.iter().find(|(name, _)| *name == family).unwrap().1;
     BusConfig {
