@@ -6,7 +6,7 @@ use super::declaration::Declaration;
 use super::parameters::Value;
 use super::pwm::{self, PwmBusConfig};
 use super::servos;
-pub use super::servos::{FurtherServo, MimicServo, ServoConfig};
+pub use super::servos::{FurtherServo, MimicServo, Recorded, ServoConfig};
 use super::watch::WatchConfig;
 
 /// The configuration of an arm's buses and servos.
@@ -93,6 +93,11 @@ impl Protocol {
         ("maestro", Self::Maestro),
         ("pca9685", Self::Pca9685),
     ];
+
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, protocol)| *protocol == self).map_or("", |(name, _)| name)
+    }
 
     /// Whether its servos are told by pulses, and tell nothing.
     pub fn is_pwm(self) -> bool {

@@ -11,6 +11,7 @@ use super::link::OpenError;
 use super::lx16a_arm::Lx16aArm;
 use super::maestro_arm::MaestroArm;
 use super::pca9685_arm::Pca9685Arm;
+use super::recorded::CalibrationMismatch;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
 use crate::control::torque::{Standing, TorqueOrder};
@@ -66,6 +67,9 @@ pub enum IdentifyError {
         /// What its mode register says.
         mode: u8,
     },
+    /// A servo is not as its joint's calibration says.
+    #[error(transparent)]
+    Calibration(#[from] Box<CalibrationMismatch>),
     /// A servo fell silent in between, or answered nonsense.
     #[error("joint `{joint}`: {cause}")]
     Servo {

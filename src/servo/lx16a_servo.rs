@@ -211,6 +211,7 @@ mod tests {
             calibration: Calibration { zero: Ticks(500), reversed: false, ticks_per_turn: 1500.0 },
             torque_limit: 1.0,
             pwm: None,
+            recorded: None,
         };
         let rating = JointRating { max_velocity: 5.0, max_effort: 1.5 };
         Servo::new(&DrivenServo { joint: "elbow".into(), config, rating }).unwrap()

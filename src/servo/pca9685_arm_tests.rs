@@ -159,6 +159,7 @@ fn connect(port: Recorder) -> Result<(Pca9685Arm<Recorder>, Vec<Standing>), Iden
             slides: false,
             torque_limit: 1.0,
             pwm: Some(half_turn_servo(channel)),
+            recorded: None,
         },
         rating: JointRating { max_velocity: 5.0, max_effort: 1.0 },
     };

@@ -247,6 +247,7 @@ mod tests {
             calibration: Calibration { zero: Ticks(0), reversed: false, ticks_per_turn: 1.0 },
             torque_limit: 1.0,
             pwm: Some(config),
+            recorded: None,
         };
         let rating = JointRating { max_velocity: 5.0, max_effort: 1.0 };
         let mut servos = PwmServos::new(&[DrivenServo { joint: "elbow".into(), config, rating }]);
