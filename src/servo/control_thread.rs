@@ -213,6 +213,9 @@ impl ControlLoop {
             joint.servo = *bus.report(index);
         }
         self.snapshot.bus = bus.counters();
+        while let Some(trouble) = bus.next_trouble() {
+            self.give(ArmEvent::Trouble(trouble));
+        }
         Ok(())
     }
 

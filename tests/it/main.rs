@@ -23,6 +23,7 @@ mod kinematics_jacobian;
 mod kinematics_model;
 mod kinematics_solutions;
 mod kinematics_tree;
+mod other_servos;
 mod rustypot_client;
 mod safety_stops;
 mod safety_table;
