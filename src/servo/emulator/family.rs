@@ -14,7 +14,11 @@ use super::bus::BusConfig;
 use super::dynamixel::Dynamixel;
 use super::faults::Shape;
 use super::feetech::Feetech;
+use super::lx16a::Lx16a;
+use super::maestro::Maestro;
 use super::motor::{Motor, MotorConfig};
+use super::pca9685::Pca9685;
+use super::pwm_servo::{MIDDLE_US, US_PER_TURN};
 use super::wire::Wire;
 
 /// The families that can be emulated.
@@ -25,17 +29,27 @@ pub enum FamilyName {
     FeetechSts,
     /// Dynamixel X with Protocol 2.0: XM430-W350.
     Dynamixel2,
+    /// LewanSoul and Hiwonder LX-16A.
+    Lx16a,
+    /// PWM servos on a Pololu Maestro.
+    Maestro,
+    /// PWM servos on a PCA9685.
+    Pca9685,
 }
 
 impl FamilyName {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::FeetechSts, Self::Dynamixel2];
+    pub const ALL: [Self; 5] =
+        [Self::FeetechSts, Self::Dynamixel2, Self::Lx16a, Self::Maestro, Self::Pca9685];
 
     /// The name in a parameter file and on a command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::FeetechSts => "feetech_sts",
             Self::Dynamixel2 => "dynamixel2",
+            Self::Lx16a => "lx16a",
+            Self::Maestro => "maestro",
+            Self::Pca9685 => "pca9685",
         }
     }
 
@@ -48,6 +62,9 @@ impl FamilyName {
     pub fn of(protocol: Protocol) -> Self {
         match protocol {
             Protocol::FeetechSts => Self::FeetechSts,
+            Protocol::Lx16a => Self::Lx16a,
+            Protocol::Maestro => Self::Maestro,
+            Protocol::Pca9685 => Self::Pca9685,
         }
     }
 
@@ -60,6 +77,8 @@ impl FamilyName {
                     MotorConfig { max_speed_ticks_s: 3140.0, stall_current_a: 2.3, ..MotorConfig::default() };
                 ServoConfig { voltage: 12.0, motor, ..ServoConfig::new(id) }
             }
+            Self::Lx16a => ServoConfig::turned(id, 500.0, self.ticks_per_turn()),
+            Self::Maestro | Self::Pca9685 => ServoConfig::turned(id, MIDDLE_US, self.ticks_per_turn()),
         }
     }
 
@@ -67,6 +86,8 @@ impl FamilyName {
     pub fn ticks_per_turn(self) -> f64 {
         match self {
             Self::FeetechSts | Self::Dynamixel2 => 4096.0,
+            Self::Lx16a => crate::protocol::lx16a::TICKS_PER_TURN,
+            Self::Maestro | Self::Pca9685 => US_PER_TURN,
         }
     }
 
@@ -75,6 +96,9 @@ impl FamilyName {
         match self {
             Self::FeetechSts => Box::new(Feetech::new(config, now)),
             Self::Dynamixel2 => Box::new(Dynamixel::new(config, now)),
+            Self::Lx16a => Box::new(Lx16a::new(config, now)),
+            Self::Maestro => Box::new(Maestro::new(config, now)),
+            Self::Pca9685 => Box::new(Pca9685::new(config, now)),
         }
     }
 }
@@ -219,6 +243,19 @@ impl ServoConfig {
             knows_fast_reads: true,
             registers: Vec::new(),
         }
+    }
+
+    /// A servo with the motor of an STS3215 and ticks of its own, in its middle.
+    fn turned(id: Id, middle: f64, ticks_per_turn: f64) -> Self {
+        let usual = Self::new(id);
+        let part = ticks_per_turn / 4096.0;
+        let motor = MotorConfig {
+            max_speed_ticks_s: usual.motor.max_speed_ticks_s * part,
+            max_acceleration_ticks_s2: usual.motor.max_acceleration_ticks_s2 * part,
+            full_effort_error_ticks: usual.motor.full_effort_error_ticks * part,
+            ..usual.motor
+        };
+        Self { position: middle, motor, ..usual }
     }
 }
 
