@@ -27,6 +27,8 @@ pub enum FamilyName {
     /// Feetech STS and SMS: STS3215.
     #[default]
     FeetechSts,
+    /// Feetech SCS: SCS0009.
+    FeetechScs,
     /// Dynamixel X with Protocol 2.0: XM430-W350.
     Dynamixel2,
     /// LewanSoul and Hiwonder LX-16A.
@@ -39,13 +41,14 @@ pub enum FamilyName {
 
 impl FamilyName {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::FeetechSts, Self::Dynamixel2, Self::Lx16a, Self::Maestro, Self::Pca9685];
+    pub const ALL: [Self; 6] =
+        [Self::FeetechSts, Self::FeetechScs, Self::Dynamixel2, Self::Lx16a, Self::Maestro, Self::Pca9685];
 
     /// The name in a parameter file and on a command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::FeetechSts => "feetech_sts",
+            Self::FeetechScs => "feetech_scs",
             Self::Dynamixel2 => "dynamixel2",
             Self::Lx16a => "lx16a",
             Self::Maestro => "maestro",
@@ -72,6 +75,10 @@ impl FamilyName {
     pub fn servo(self, id: Id) -> ServoConfig {
         match self {
             Self::FeetechSts => ServoConfig::new(id),
+            Self::FeetechScs => {
+                let motor = MotorConfig::default().with_ticks(0.25);
+                ServoConfig { position: 512.0, voltage: 6.0, motor, ..ServoConfig::new(id) }
+            }
             Self::Dynamixel2 => {
                 let motor =
                     MotorConfig { max_speed_ticks_s: 3140.0, stall_current_a: 2.3, ..MotorConfig::default() };
@@ -86,6 +93,7 @@ impl FamilyName {
     pub fn ticks_per_turn(self) -> f64 {
         match self {
             Self::FeetechSts | Self::Dynamixel2 => 4096.0,
+            Self::FeetechScs => 1024.0,
             Self::Lx16a => crate::protocol::lx16a::TICKS_PER_TURN,
             Self::Maestro | Self::Pca9685 => US_PER_TURN,
         }
@@ -94,7 +102,8 @@ impl FamilyName {
     /// The servos of a bus, powered up.
     pub(super) fn power_up(self, config: &BusConfig, now: Time) -> Box<dyn Family> {
         match self {
-            Self::FeetechSts => Box::new(Feetech::new(config, now)),
+            Self::FeetechSts => Box::new(Feetech::sts(config, now)),
+            Self::FeetechScs => Box::new(Feetech::scs(config, now)),
             Self::Dynamixel2 => Box::new(Dynamixel::new(config, now)),
             Self::Lx16a => Box::new(Lx16a::new(config, now)),
             Self::Maestro => Box::new(Maestro::new(config, now)),

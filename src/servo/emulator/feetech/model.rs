@@ -1,11 +1,12 @@
 //! Which registers a model of a Feetech servo has, and how it lays their words down.
 
 use crate::protocol::feetech::registers::{
-    BAUD_RATE, DEAD_ZONE_CCW, DEAD_ZONE_CW, FIRMWARE_MAJOR, FIRMWARE_MINOR, GOAL_POSITION, GOAL_SPEED, GOAL_TIME,
-    ID, LED_ALARM, LOCK, MAX_ANGLE, MAX_TEMPERATURE, MAX_TORQUE, MAX_VOLTAGE, MIN_ANGLE, MIN_START_FORCE,
-    MIN_VOLTAGE, MODEL, MOVING, PHASE, POSITION_D, POSITION_I, POSITION_P, PRESENT_LOAD, PRESENT_POSITION,
-    PRESENT_SPEED, PRESENT_TEMPERATURE, PRESENT_VOLTAGE, PROTECTION_TIME, PROTECTIVE_TORQUE, REGISTERED,
-    RESPONSE_LEVEL, RETURN_DELAY, Register, STATUS, STS3215, TORQUE_ENABLE, UNLOADING_CONDITION,
+    BAUD_RATE, DEAD_ZONE_CCW, DEAD_ZONE_CW, FIRMWARE_MAJOR, FIRMWARE_MINOR, GOAL_POSITION, GOAL_SPEED,
+    GOAL_TIME, ID, LED_ALARM, LOCK, MAX_ANGLE, MAX_TEMPERATURE, MAX_TORQUE, MAX_VOLTAGE, MIN_ANGLE,
+    MIN_START_FORCE, MIN_VOLTAGE, MODEL, MOVING, PHASE, POSITION_D, POSITION_I, POSITION_P, PRESENT_LOAD,
+    PRESENT_POSITION, PRESENT_SPEED, PRESENT_TEMPERATURE, PRESENT_VOLTAGE, PROTECTION_TIME,
+    PROTECTIVE_TORQUE, REGISTERED, RESPONSE_LEVEL, RETURN_DELAY, Register, STATUS, STS3215, TORQUE_ENABLE,
+    UNLOADING_CONDITION,
 };
 use crate::protocol::wire::ByteOrder;
 
@@ -20,20 +21,12 @@ pub(super) struct Model {
 }
 
 /// Feetech STS and SMS.
-pub(super) const STS: &Model = &Model {
-    registers: STS3215,
-    order: ByteOrder::Little,
-    ticks_per_turn: 4096,
-    answers_with_others: true,
-};
+pub(super) const STS: &Model =
+    &Model { registers: STS3215, order: ByteOrder::Little, ticks_per_turn: 4096, answers_with_others: true };
 
 /// Feetech SCS.
-pub(super) const SCS: &Model = &Model {
-    registers: SCS0009,
-    order: ByteOrder::Big,
-    ticks_per_turn: 1024,
-    answers_with_others: false,
-};
+pub(super) const SCS: &Model =
+    &Model { registers: SCS0009, order: ByteOrder::Big, ticks_per_turn: 1024, answers_with_others: false };
 
 /// Every register of an SCS0009 that is documented, by rising address; named as those of an STS3215.
 const SCS0009: &[Register] = &[
