@@ -5,5 +5,8 @@
 pub mod alarms;
 pub mod dynamixel;
 pub mod feetech;
+pub mod lx16a;
+pub mod maestro;
+pub mod pca9685;
 pub mod registers;
 pub mod wire;

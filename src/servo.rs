@@ -2,16 +2,25 @@
 //!
 //! Here bytes meet ports and clocks; ROS does not come this far down.
 
+pub mod adapter;
 pub mod bus;
 pub mod clock;
 pub mod control_thread;
 pub mod driver;
 pub mod emulator;
+mod i2c;
 mod layout;
 pub mod link;
+mod lx16a_arm;
+mod lx16a_servo;
+mod maestro_arm;
+mod maestro_port;
+mod pca9685_arm;
 pub mod ports;
-pub mod raw;
+pub mod probe;
+mod pwm;
 pub mod realtime;
+pub mod recorded;
 mod register_arm;
 mod register_connect;
 mod register_servo;

@@ -366,7 +366,8 @@ mod tests {
             field.value(&told)
         };
         assert_eq!((value(Quantity::Current), value(Quantity::Position)), (-0.00269, 2048.0));
-        // 0.229 rpm each, in ticks a second.
-        assert!((value(Quantity::Speed) - 253.0 * 0.229 / 60.0 * 4096.0).abs() < 0.05);
+        // Radians a second of the register, in ticks a second.
+        let ticks_a_second = 253.0 * 0.0239691 * 4096.0 / std::f64::consts::TAU;
+        assert!((value(Quantity::Speed) - ticks_a_second).abs() < 1e-6);
     }
 }

@@ -3,6 +3,7 @@
 //! What the registers are comes from each servo's map. Where the family can, servos are read by one request; what is
 //! not needed in each cycle is asked of one servo after the other.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::bus::{Bus, BusCounters, LinkLost, Question, ServoError, Wait};
@@ -24,6 +25,8 @@ pub(super) struct RegisterArm<W: Wire> {
     pub(super) servos: Vec<Servo>,
     pub(super) layouts: Vec<Layout>,
     pub(super) groups: Vec<Group<W>>,
+    /// The servos in the order in which they are asked again.
+    pub(super) asked_again: Vec<usize>,
     pub(super) slow: SlowReads,
     pub(super) watchdog: Watchdog,
 }
@@ -32,9 +35,9 @@ pub(super) struct RegisterArm<W: Wire> {
 pub(super) struct Group<W: Wire> {
     /// Which layout they have.
     pub(super) layout: usize,
-    /// Which servos they are,
+    /// Which servos they are, in the order in which they are asked,
     pub(super) members: Vec<usize>,
-    /// and their ids.
+    /// and their ids, as the request has them.
     pub(super) ids: Vec<Id>,
     /// One request for all, where the family has such.
     pub(super) read_all: Option<W::Frame>,
@@ -71,6 +74,7 @@ const SLOW_READ_PERIOD: Duration = Duration::from_millis(50);
 
 impl<W: Wire> Driver for RegisterArm<W> {
     fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
+        self.ask_silent_ones_last();
         self.servos.iter_mut().for_each(Servo::ask);
         for group in 0..self.groups.len() {
             self.read_group(group, latest)?;
@@ -153,6 +157,28 @@ impl<W: Wire> Driver for RegisterArm<W> {
         self.bus.wire_time(goals.sum())
     }
 
+    fn caveats(&self) -> Vec<String> {
+        let has_watchdog = |servo: &Servo| self.layouts[servo.layout].watchdog.is_some();
+        let ends = "if this program or its computer dies while they hold, they hold their last goal for ever, until \
+                    torque is switched off or their power";
+        let without: Vec<&str> = self
+            .servos
+            .iter()
+            .filter(|servo| !has_watchdog(servo))
+            .map(|servo| servo.map.name.as_str())
+            .collect();
+        match (without.is_empty(), self.watchdog.patience) {
+            (false, _) if W::NAME.starts_with("feetech") => {
+                vec![format!("Feetech servos have no watchdog: {ends}")]
+            }
+            (false, _) => vec![format!("some servos have no watchdog ({}): {ends}", without.join(", "))],
+            (true, None) if !self.servos.is_empty() => {
+                vec![format!("bus_watchdog_s is 0, so the servos' watchdog is off: {ends}")]
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn counters(&self) -> BusCounters {
         self.bus.counters()
     }
@@ -203,8 +229,36 @@ impl<W: Wire> RegisterArm<W> {
         Ok(())
     }
 
+    /// Servos behind one that does not answer may answer late, or not at all.
+    fn ask_silent_ones_last(&mut self) {
+        let servos = &mut self.servos;
+        servos.iter_mut().for_each(Servo::count_silence);
+        // Of those that fell silent together the first may be the cause.
+        self.asked_again.sort_unstable_by_key(|&servo| (servos[servo].silent_for, Reverse(servo)));
+        for group in &mut self.groups {
+            group.members.sort_unstable_by_key(|&servo| (servos[servo].silent_for, servo));
+            let is_as_before =
+                group.members.iter().zip(&group.ids).all(|(&servo, id)| servos[servo].id == *id);
+            if is_as_before || group.read_all.is_none() {
+                continue;
+            }
+            for (&servo, asked) in group.members.iter().zip(&mut group.ids) {
+                *asked = servos[servo].id;
+            }
+            let Block { address, len } = self.layouts[group.layout].fast.block;
+            let frame = match group.jointly {
+                true => W::fast_sync_read(address, len, &group.ids),
+                false => W::sync_read(address, len, &group.ids),
+            };
+            if let Ok(frame) = frame {
+                group.read_all = Some(frame);
+            }
+        }
+    }
+
     fn read_silent_ones_again(&mut self, latest: Time) -> Result<(), LinkLost> {
-        for servo in &mut self.servos {
+        for &servo in &self.asked_again {
+            let servo = &mut self.servos[servo];
             let layout = &self.layouts[servo.layout];
             let Block { address, len } = layout.fast.block;
             let one_try = single_try(&self.bus, len.into());

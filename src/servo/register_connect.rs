@@ -7,6 +7,7 @@ use super::bus::{Bus, Question, ServoError, Timing};
 use super::driver::{DrivenServo, IdentifyError, Identity};
 use super::layout::Layout;
 use super::link::{self, Link};
+use super::recorded;
 use super::register_arm::{Group, RegisterArm, SlowReads, TRIES, Watchdog};
 use super::register_servo::Servo;
 use crate::config::hardware::BusConfig;
@@ -52,6 +53,7 @@ impl<W: Wire> RegisterArm<W> {
         let has_watchdog = layouts.iter().any(|layout| layout.watchdog.is_some());
         let mut arm = Self {
             groups: groups(&servos, &layouts)?,
+            asked_again: (0..servos.len()).collect(),
             bus: Bus::new(link, timing, config.echo),
             port: config.port.clone(),
             baud_rate_bps: config.baud_rate_bps,
@@ -104,6 +106,7 @@ impl<W: Wire> RegisterArm<W> {
             let (joint, id, right) = (joint.clone(), id.raw(), right.join(", "));
             return Err(IdentifyError::Mode { joint, id, mode, right });
         }
+        self.compare_with_calibration(servo)?;
         let delay = self.value_of(servo, Role::ReturnDelay)?;
         let standing = self.standing(servo).map_err(|cause| self.failed(servo, cause))?;
         if delay.is_some_and(|delay| delay != 0) {
@@ -136,6 +139,22 @@ impl<W: Wire> RegisterArm<W> {
                 })
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A servo whose ticks mean other angles than the calibration says is not used.
+    fn compare_with_calibration(&mut self, servo: usize) -> Result<(), IdentifyError> {
+        let Servo { joint, id, config, map, identity, .. } = &self.servos[servo];
+        let Some(recorded) = config.recorded.clone() else { return Ok(()) };
+        let (joint, id, map) = (joint.clone(), id.raw(), map.clone());
+        let model = identity.model.map_or(0, u32::from);
+        let value = |name: &str| match map.register(name) {
+            Some(register) => self.read_register(servo, &map, register).map(Some),
+            None => Ok(None),
+        };
+        match recorded::compare(&recorded, &joint, id, model, value) {
+            Ok(same) => same.map_err(|mismatch| Box::new(mismatch).into()),
+            Err(cause) => Err(self.failed(servo, cause)),
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Servo {
     pub(super) layout: usize,
     /// What it said last.
     pub(super) report: ServoReport,
+    /// How many questions in a row it did not answer.
+    pub(super) silent_for: u32,
     /// Who it says it is.
     pub(super) identity: Identity,
     rating: JointRating,
@@ -76,6 +78,7 @@ impl Servo {
             map,
             layout,
             report: ServoReport::default(),
+            silent_for: 0,
             identity: Identity::default(),
             rating: *rating,
             goal: Goal { bytes: [0; MOST_GOAL], len: 0 },
@@ -96,6 +99,11 @@ impl Servo {
         self.config.calibration.rate_from_rad_s(self.rating.max_velocity).abs()
     }
 
+    /// Notes whether it answered the last question.
+    pub(super) fn count_silence(&mut self) {
+        self.silent_for = if self.report.fresh { 0 } else { self.silent_for.saturating_add(1) };
+    }
+
     /// It is asked where it is; what it said before is old.
     pub(super) fn ask(&mut self) {
         self.report.fresh = false;
@@ -114,6 +122,8 @@ impl Servo {
         self.take(&mut report, layout, &layout.fast, data);
         if self.sightings.confirm(stamp, report.position, self.rating.max_velocity) {
             self.report = report;
+        } else {
+            self.report.fresh = false;
         }
     }
 
