@@ -316,3 +316,7 @@ fn groups<W: Wire>(servos: &[Servo], layouts: &[Layout]) -> Result<Vec<Group<W>>
     };
     layouts.iter().enumerate().map(group).collect()
 }
+
+#[cfg(test)]
+#[path = "register_tests.rs"]
+mod tests;

@@ -27,6 +27,7 @@ mod kinematics_model;
 mod kinematics_solutions;
 mod kinematics_tree;
 mod other_servos;
+mod register_servos;
 mod rustypot_client;
 mod rustypot_dynamixel;
 mod safety_stops;

@@ -1,0 +1,149 @@
+//! Arms of register servos of other families, by their register maps, on simulated time: identified, moved, watched.
+
+use std::time::Duration;
+
+use servo_arm::config::parameters::Value;
+use servo_arm::control::arm::ArmRequest;
+use servo_arm::control::follower::{GoalId, Outcome};
+use servo_arm::control::safety::State;
+use servo_arm::protocol::alarms::Alarms;
+use servo_arm::protocol::feetech::Id;
+use servo_arm::servo::clock::{self, Simulation};
+use servo_arm::servo::emulator::{BusConfig, FamilyName};
+use servo_arm::servo::simulated::SimulatedPort;
+use servo_arm::units::Time;
+
+use crate::emulated_arm::{Arm, Goals, ended};
+
+const JOINTS: [&str; 6] =
+    ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper"];
+
+#[test]
+fn scs_servos_are_asked_one_by_one_and_go_where_they_are_told_in_their_own_counts() {
+    let (_time, mut arm, mut goals) = start(FamilyName::FeetechScs, "scs0009", 1024);
+    arm.turn_until_state(State::Holding);
+    assert_eq!(arm.register(1, "present_position"), 512);
+    moves(&mut arm, &mut goals);
+    // 0.3 rad are 49 of 1024 counts.
+    assert!((arm.register(1, "present_position") - 561).abs() <= 2);
+    let snapshot = arm.turn();
+    assert_eq!(snapshot.overruns, 0);
+    assert!(snapshot.joints().iter().all(|joint| (joint.servo.voltage_v - 6.0).abs() < 0.5));
+}
+
+#[test]
+fn dynamixels_answer_in_one_frame_and_go_where_they_are_told() {
+    let (_time, mut arm, mut goals) = start(FamilyName::Dynamixel2, "xm430-w350", 4096);
+    let held = arm.turn_until_state(State::Holding);
+    assert!(held.joints().iter().all(|joint| joint.servo.fresh));
+    moves(&mut arm, &mut goals);
+    let before = arm.turn().bus;
+    let after = arm.turn().bus;
+    // A sync write of six goals and a fast sync read of ten bytes; now and then something more is asked.
+    assert_eq!((after.sent - before.sent, after.received - before.received), (44 + 20, 92));
+    arm.turn_for(Duration::from_secs(1));
+    let snapshot = arm.turn();
+    assert!(snapshot.joints().iter().all(|joint| (joint.servo.voltage_v - 12.0).abs() < 1.0));
+    assert!(snapshot.joints().iter().all(|joint| 10.0 < joint.servo.temperature_degc));
+}
+
+#[test]
+fn a_dynamixels_complaint_is_known_at_once_and_named_when_it_was_asked_for() {
+    let (_time, mut arm, _goals) = start(FamilyName::Dynamixel2, "xm430-w350", 4096);
+    arm.turn_until_state(State::Holding);
+    arm.turn_for(Duration::from_millis(200));
+    arm.emulate("fault alarm id=2 bits=overheat");
+    let seen = arm.turn();
+    assert!(!seen.joints()[1].servo.alarms.is_empty() && seen.joints()[0].servo.alarms.is_empty());
+    let named = arm.turn_for(Duration::from_millis(150));
+    assert!(
+        !named.joints()[1].servo.alarms.contains(Alarms::UNSPECIFIED),
+        "{}",
+        named.joints()[1].servo.alarms
+    );
+    assert!(named.joints()[1].servo.fresh, "an alarm hides no data");
+}
+
+#[test]
+fn a_dynamixel_whose_host_falls_silent_stops_and_is_taken_up_again_only_when_asked() {
+    let (_time, mut arm, _goals) = start(FamilyName::Dynamixel2, "xm430-w350", 4096);
+    arm.turn_until_state(State::Holding);
+    assert_eq!(arm.register(3, "bus_watchdog"), 25, "0.5 s are 25 times 20 ms");
+    clock::sleep_until(clock::now() + Duration::from_secs(1));
+    assert_eq!(arm.register(3, "bus_watchdog"), -1, "it has given up");
+    arm.turn_until_state(State::Faulted);
+    arm.ask(ArmRequest::TorqueOff);
+    arm.turn_for(Duration::from_millis(100));
+    arm.ask(ArmRequest::Reset);
+    arm.turn();
+    arm.ask(ArmRequest::TorqueOn);
+    arm.turn_until_state(State::Holding);
+    assert_eq!(arm.register(3, "bus_watchdog"), 25);
+    drop(arm.control);
+    assert_eq!(arm.emulator.command("get id=3 bus_watchdog"), "ok 0", "who goes on purpose leaves it off");
+}
+
+#[test]
+fn cycles_of_every_family_leave_the_heap_alone() {
+    for (family, model, counts) in
+        [(FamilyName::FeetechScs, "scs0009", 1024), (FamilyName::Dynamixel2, "xm430-w350", 4096)]
+    {
+        let (_time, mut arm, _goals) = start(family, model, counts);
+        arm.turn_until_state(State::Holding);
+        arm.turn_for(Duration::from_secs(2));
+        // The emulator runs in this thread too, and may take memory: what is lent must come back.
+        let used = allocation_counter::measure(|| {
+            arm.turn_for(Duration::from_secs(1));
+        });
+        assert_eq!(used.count_current, 0, "{model}: {used:?}");
+    }
+}
+
+#[test]
+fn a_servo_of_another_model_is_named_with_its_map() {
+    let time = Simulation::begin(Time(1_000_000_000));
+    let error = connect(&time, FamilyName::Dynamixel2, "xl330-m288", 4096).err().unwrap();
+    assert_eq!(
+        error,
+        "servo 1 of joint `shoulder_pan` is model 1020 (xm430-w350), and its register map xl330-m288 is of model \
+         1200; set servos.shoulder_pan.model"
+    );
+}
+
+fn start(family: FamilyName, model: &str, counts: i64) -> (Simulation, Arm<SimulatedPort>, Goals) {
+    let time = Simulation::begin(Time(1_000_000_000));
+    let (arm, goals) = connect(&time, family, model, counts).unwrap();
+    (time, arm, goals)
+}
+
+/// The shipped arm with servos of that family, on a paced bus of 1 Mbit/s.
+fn connect(
+    _time: &Simulation,
+    family: FamilyName,
+    model: &str,
+    counts: i64,
+) -> Result<(Arm<SimulatedPort>, Goals), String> {
+    let ids = (1..=6).map(|id| Id::new(id).unwrap());
+    let port = SimulatedPort::plug_in(BusConfig { pace_bps: Some(1_000_000), ..BusConfig::of(family, ids) });
+    let mut names = vec!["protocol".to_owned()];
+    let mut values = vec![Value::String(family.name().to_owned())];
+    for joint in JOINTS {
+        names.extend(["model", "zero_ticks", "ticks_per_turn"].map(|key| format!("servos.{joint}.{key}")));
+        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+        values.extend([
+            Value::String(model.to_owned()),
+            Value::Integer(counts / 2),
+            Value::Double(counts as f64),
+        ]);
+    }
+    let changes: Vec<(&str, Value)> = names.iter().map(String::as_str).zip(values).collect();
+    Arm::with_trajectories(port, &changes).map_err(|error| error.to_string())
+}
+
+fn moves(arm: &mut Arm<SimulatedPort>, goals: &mut Goals) {
+    goals.push(arm.goal(1, &[(0.5, 0.3)]));
+    arm.turn_until_state(State::Active);
+    let last = arm.turn_until_state(State::Holding);
+    assert_eq!(arm.events().iter().filter_map(ended).collect::<Vec<_>>(), [(GoalId(1), Outcome::Reached)]);
+    assert!(last.joints().iter().all(|joint| (joint.servo.position - 0.3).abs() < 0.0105));
+}
