@@ -1,13 +1,17 @@
 //! The package from outside, one module for each thing that must hold.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
+#[path = "../../benches/faults/campaign/mod.rs"]
+mod campaign;
 mod collision;
 mod collision_obstacles;
+mod complaints;
 mod control_faults;
 mod control_limits;
 mod control_loop;
 mod emulated_arm;
 mod emulated_port;
+mod fault_campaign;
 mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
