@@ -12,6 +12,9 @@ mod control_loop;
 mod emulated_arm;
 mod emulated_port;
 mod fault_campaign;
+mod fuzz;
+#[path = "../../fuzz/entries.rs"]
+mod fuzz_entries;
 mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
