@@ -2,6 +2,7 @@
 //!
 //! Here bytes meet ports and clocks; ROS does not come this far down.
 
+mod arm;
 pub mod bus;
 pub mod clock;
 pub mod control_thread;

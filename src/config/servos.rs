@@ -5,7 +5,7 @@
 use std::f64::consts::TAU;
 
 use super::declaration::Declaration;
-use super::hardware::{BusConfig, integer};
+use super::hardware::{BusConfig, MAX_BUS_SERVOS, integer};
 use super::parameters::Value;
 use crate::units::{Calibration, Ticks};
 
@@ -83,7 +83,9 @@ pub(super) fn declare(d: &mut Declaration<'_>, buses: &[BusConfig], joints: &[St
         })
         .collect();
     let all = Servos { servos, further, mimics };
-    refuse_twins(d, buses, &all.named(joints));
+    let named = all.named(joints);
+    refuse_twins(d, buses, &named);
+    refuse_counts(d, buses, &named);
     all
 }
 
@@ -202,6 +204,18 @@ fn max_disagreement(d: &mut Declaration<'_>, prefix: &str, slides: bool) -> f64 
     let about =
         "How far the servo may be from where its joint's first servo says, before it is reported (rad or m).";
     d.number_in(&format!("{prefix}.max_disagreement"), default, 0.0..=10.0, about)
+}
+
+/// A bus has servos, and not too many.
+fn refuse_counts(d: &mut Declaration<'_>, buses: &[BusConfig], servos: &[(String, &ServoConfig)]) {
+    for (index, bus) in buses.iter().enumerate().filter(|(_, bus)| !bus.name.is_empty()) {
+        let count = servos.iter().filter(|(_, servo)| servo.bus == index).count();
+        if count == 0 || MAX_BUS_SERVOS < count {
+            let names = buses.iter().map(|bus| bus.name.clone()).collect();
+            let expected = format!("bus {} has {count} servos; it must have 1 to {MAX_BUS_SERVOS}", bus.name);
+            d.refuse("buses", Value::StringArray(names), expected);
+        }
+    }
 }
 
 /// On one bus each id is one servo's.

@@ -19,6 +19,7 @@ mod kinematics_jacobian;
 mod kinematics_model;
 mod kinematics_solutions;
 mod kinematics_tree;
+mod merged_arm;
 mod rustypot_client;
 mod servo_tool;
 mod simulated_time;
