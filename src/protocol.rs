@@ -2,4 +2,7 @@
 //!
 //! Nothing here owns a port or a clock: [`crate::servo`] does.
 
+pub mod alarms;
+pub mod dynamixel;
 pub mod feetech;
+pub mod wire;

@@ -1,4 +1,4 @@
-//! The Feetech STS and SMS serial protocol: frames, an incremental decoder, the register table.
+//! The Feetech STS, SMS and SCS serial protocol: frames, an incremental decoder, the register table.
 //!
 //! Knows bytes and raw register values. Deadlines, retries and radians are the business of others.
 //!
@@ -7,7 +7,7 @@
 //! status:       FF FF  id  len  alarms       params…  checksum
 //! ```
 //! `len` counts what follows it; `checksum` is the inverted sum of everything from `id` to the last
-//! parameter. Words are little-endian; signed values are sign and magnitude.
+//! parameter. Words are little-endian, in SCS servos big-endian; signed values are sign and magnitude.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 pub mod alarms;
@@ -16,6 +16,7 @@ pub mod packet;
 pub mod registers;
 pub mod request;
 pub mod telemetry;
+pub mod wire;
 
 pub use alarms::Alarms;
 pub use decoder::{Counts, Decoder, Direction};
@@ -23,3 +24,4 @@ pub use packet::{Frame, Id, Instruction, Packet, PacketError, Status, Target};
 pub use registers::{Register, RegisterError};
 pub use request::{Request, RequestError, SyncWrite};
 pub use telemetry::{GoalBlock, Telemetry};
+pub use wire::{FeetechScs, FeetechSts};

@@ -1,4 +1,4 @@
-//! Transactions on a half-duplex bus of Feetech servos: one request, the answers that came in time.
+//! Transactions on a half-duplex bus of register servos of any family: one request, the answers that came in time.
 //!
 //! A transaction ends when every servo has answered or at a deadline that is computed from the bytes on the wire,
 //! never from single reads. An answer that does not come is the one servo's; what the others said stands. Input
@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use super::clock;
 use super::link::Link;
-use crate::protocol::feetech::decoder::{Decoder, Direction};
-use crate::protocol::feetech::packet::{Frame, Id, OVERHEAD, PacketError, Status};
+use crate::protocol::wire::{Answers, FrameError, Id, ROOM, Refusal, Reply, ReplyDecoder, Wire};
 use crate::units::Time;
 
 /// The wire is lost.
@@ -44,9 +43,17 @@ pub enum ServoError {
         /// Bytes that came.
         actual: usize,
     },
+    /// It did not do what it was asked.
+    #[error("servo {id} refuses: {why}")]
+    Refused {
+        /// Which servo.
+        id: Id,
+        /// What it says.
+        why: Refusal,
+    },
     /// The request cannot be put into a frame.
     #[error(transparent)]
-    Request(#[from] PacketError),
+    Request(#[from] FrameError),
     /// The wire is lost.
     #[error(transparent)]
     Lost(#[from] LinkLost),
@@ -89,10 +96,31 @@ pub enum Wait {
     Patiently,
 }
 
-/// A bus, and the only one who talks on it.
-pub struct Bus {
+/// One request to several servos.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    /// What is sent.
+    pub request: &'a [u8],
+    /// Who is to answer.
+    pub ids: &'a [Id],
+    /// How many bytes of registers each has to say.
+    pub len: usize,
+    /// Whether they answer in one frame.
+    pub jointly: bool,
+}
+
+/// What is to come in answer to a request.
+#[derive(Clone, Copy)]
+struct Expected {
+    answers: Answers,
+    replies: usize,
+    len: usize,
+}
+
+/// A bus of servos of one family, and the only one who talks on it.
+pub struct Bus<W: Wire> {
     link: Box<dyn Link>,
-    decoder: Decoder,
+    decoder: W::Decoder,
     timing: Timing,
     echo: bool,
     /// Bytes of frames that nobody answers whose echo was not taken yet.
@@ -111,13 +139,12 @@ const PATIENT_MARGIN: Duration = Duration::from_millis(50);
 /// How often bytes are taken after the deadline.
 const LATE_READS: usize = 8;
 
-impl Bus {
+impl<W: Wire> Bus<W> {
     /// Takes over a link. `echo` says that the adapter gives our own bytes back.
     pub fn new(link: Box<dyn Link>, timing: Timing, echo: bool) -> Self {
-        let decoder = Decoder::new(Direction::Replies);
         Self {
             link,
-            decoder,
+            decoder: W::decoder(),
             timing,
             echo,
             echo_due: 0,
@@ -141,13 +168,14 @@ impl Bus {
     ///
     /// # Errors
     /// Where the wire is lost.
-    pub fn tell(&mut self, frame: &Frame) -> Result<(), LinkLost> {
-        self.send(frame.as_bytes())?;
-        self.echo_due += if self.echo { frame.as_bytes().len() } else { 0 };
+    pub fn tell(&mut self, frame: &[u8]) -> Result<(), LinkLost> {
+        self.send(frame)?;
+        self.echo_due += if self.echo { frame.len() } else { 0 };
         Ok(())
     }
 
-    /// Reads the same registers of several servos; hands over each answer with the time it came.
+    /// Reads the same registers of several servos; hands over each answer with the time it came, and says how many
+    /// are missing.
     ///
     /// Ends when all have answered, or when no more can come, at `latest` at the latest.
     ///
@@ -155,25 +183,29 @@ impl Bus {
     /// Where the wire is lost.
     pub fn sync_read(
         &mut self,
-        request: &Frame,
-        ids: &[Id],
-        len: u8,
+        question: Question<'_>,
         latest: Time,
-        mut answer: impl FnMut(Status<'_>, Time),
-    ) -> Result<(), LinkLost> {
+        mut answer: impl FnMut(Reply<'_>, Time),
+    ) -> Result<usize, LinkLost> {
+        let Question { request, ids, len, jointly } = question;
         let mut missing = ids.len();
         let mut has_answered = [false; 256];
-        self.exchange(request, ids.len(), usize::from(len), Wait::Until(latest), |status, at| {
-            if status.params.len() == usize::from(len) && ids.contains(&status.id) {
+        let answers = if jointly { Answers::Joint { len } } else { Answers::Single };
+        let expected = Expected { answers, replies: ids.len(), len };
+        self.exchange(request, expected, Wait::Until(latest), |reply, at| {
+            let is_whole = reply.refusal.is_none() && reply.data.len() == len;
+            if (is_whole || reply.refusal.is_some()) && ids.contains(&reply.id) {
                 // A servo that is heard twice leaves nobody else's answer less to wait for.
-                missing -= usize::from(!has_answered[usize::from(status.id.raw())]);
-                has_answered[usize::from(status.id.raw())] = true;
-                answer(status, at);
+                missing -= usize::from(!has_answered[usize::from(reply.id.raw())]);
+                has_answered[usize::from(reply.id.raw())] = true;
+                if is_whole {
+                    answer(reply, at);
+                }
             }
             missing
         })?;
         self.counters.missed += missing as u64;
-        Ok(())
+        Ok(missing)
     }
 
     /// Asks one servo until it answers, patiently and `tries` times at most; `take` gets its data.
@@ -183,7 +215,7 @@ impl Bus {
     pub fn ask<T>(
         &mut self,
         id: Id,
-        request: &Frame,
+        request: &[u8],
         len: usize,
         tries: u32,
         mut take: impl FnMut(&[u8]) -> T,
@@ -191,8 +223,8 @@ impl Bus {
         let mut answered = Err(ServoError::Silent(id));
         for attempt in 0..tries {
             self.counters.retried += u64::from(0 < attempt);
-            answered = self.ask_once(id, request, len, Wait::Patiently, |data, _| take(data));
-            if matches!(answered, Ok(_) | Err(ServoError::Lost(_))) {
+            answered = self.ask_once(id, request, len, Wait::Patiently, |reply, _| take(reply.data));
+            if matches!(answered, Ok(_) | Err(ServoError::Lost(_) | ServoError::Refused { .. })) {
                 break;
             }
         }
@@ -206,56 +238,54 @@ impl Bus {
     pub fn ask_once<T>(
         &mut self,
         id: Id,
-        request: &Frame,
+        request: &[u8],
         len: usize,
         wait: Wait,
-        mut take: impl FnMut(&[u8], Time) -> T,
+        mut take: impl FnMut(Reply<'_>, Time) -> T,
     ) -> Result<T, ServoError> {
-        let mut taken = None;
-        let mut wrong_len = None;
-        self.exchange(request, 1, len, wait, |status, at| {
-            match status.params {
-                data if status.id == id && data.len() == len => taken = Some(take(data, at)),
-                data if status.id == id => wrong_len = Some(data.len()),
-                _ => {}
+        let mut answered = Err(ServoError::Silent(id));
+        let expected = Expected { answers: Answers::Single, replies: 1, len };
+        self.exchange(request, expected, wait, |reply, at| {
+            if reply.id != id {
+                return 1;
             }
-            usize::from(status.id != id)
+            let actual = reply.data.len();
+            match reply.refusal {
+                Some(why) => answered = Err(ServoError::Refused { id, why }),
+                None if actual == len => answered = Ok(take(reply, at)),
+                None if answered.is_err() => {
+                    answered = Err(ServoError::Length { id, expected: len, actual });
+                }
+                None => {}
+            }
+            0
         })?;
-        self.counters.missed += u64::from(taken.is_none());
-        taken.ok_or(match wrong_len {
-            Some(actual) => ServoError::Length { id, expected: len, actual },
-            None => ServoError::Silent(id),
-        })
-    }
-
-    /// How long after the request has left the last of `replies` answers of `len` bytes can come.
-    fn longest_answer(&self, replies: usize, len: usize) -> Duration {
-        let wire = self.wire_time(replies * (OVERHEAD + len));
-        let turnarounds = TURNAROUND * u32::try_from(replies).unwrap_or(u32::MAX);
-        wire + turnarounds + self.timing.adapter_latency
+        self.counters.missed += u64::from(answered.is_err());
+        answered
     }
 
     /// One request and its answers; `take` gets each with the time its last byte came, and says how many are missing.
     fn exchange(
         &mut self,
-        request: &Frame,
-        replies: usize,
-        len: usize,
+        request: &[u8],
+        expected: Expected,
         wait: Wait,
-        mut take: impl FnMut(Status<'_>, Time) -> usize,
+        mut take: impl FnMut(Reply<'_>, Time) -> usize,
     ) -> Result<(), LinkLost> {
         self.take_echo()?;
         self.link.discard_input()?;
-        self.decoder.clear();
-        self.send(request.as_bytes())?;
-        let by_then = self.wire_free + self.longest_answer(replies, len);
+        self.decoder.begin(expected.answers);
+        self.send(request)?;
+        let answers_take = self.wire_time(expected.bytes::<W>(expected.replies));
+        let turnarounds = TURNAROUND * u32::try_from(expected.replies).unwrap_or(u32::MAX);
+        let by_then = self.wire_free + answers_take + turnarounds + self.timing.adapter_latency;
         let deadline = match wait {
             Wait::Until(latest) => (by_then + SCHEDULING_MARGIN).min(latest),
             Wait::Patiently => by_then + PATIENT_MARGIN,
         };
-        let all_said = self.wire_free + self.wire_time(replies * (OVERHEAD + len));
-        let mut echo = if self.echo { request.as_bytes() } else { &[] };
-        let mut buffer = [0; Decoder::ROOM];
+        let all_said = self.wire_free + answers_take;
+        let mut echo = if self.echo { request } else { &[] };
+        let mut buffer = [0; ROOM];
         let mut late_reads = 0;
         loop {
             let count = self.receive(all_said, deadline, &mut buffer)?;
@@ -263,7 +293,7 @@ impl Bus {
             self.counters.received += count as u64;
             let fresh = without_echo(&buffer[..count], &mut echo);
             let _all_fit = self.decoder.push(fresh);
-            let missing = self.take_frames(at, &mut take).unwrap_or(replies);
+            let missing = self.take_frames(at, &mut take).unwrap_or(expected.replies);
             if missing == 0 {
                 return Ok(());
             }
@@ -275,7 +305,7 @@ impl Bus {
             }
             if !fresh.is_empty() {
                 // What is missing takes its time on the wire; to be woken for each answer is of no use.
-                let rest = self.wire_time(missing * (OVERHEAD + len));
+                let rest = self.wire_time(expected.bytes::<W>(missing));
                 clock::sleep_until((at + rest).min(all_said).min(deadline) - self.timing.busy_wait);
             }
         }
@@ -298,7 +328,7 @@ impl Bus {
     /// Waits until what was told has come back, or it would be taken for the echo of the next request.
     fn take_echo(&mut self) -> Result<(), LinkLost> {
         let deadline = self.wire_free + self.timing.adapter_latency + SCHEDULING_MARGIN;
-        let mut buffer = [0; Decoder::ROOM];
+        let mut buffer = [0; ROOM];
         while 0 < self.echo_due {
             let count = self.link.receive(deadline, &mut buffer)?;
             let is_over = count == 0 && deadline <= clock::now();
@@ -308,26 +338,22 @@ impl Bus {
     }
 
     /// Hands over the frames that are whole; gives what the last of them left missing.
-    fn take_frames(&mut self, at: Time, take: &mut impl FnMut(Status<'_>, Time) -> usize) -> Option<usize> {
+    fn take_frames(&mut self, at: Time, take: &mut impl FnMut(Reply<'_>, Time) -> usize) -> Option<usize> {
         let mut missing = None;
-        let sent = self.wire_free;
-        loop {
-            let behind = self.decoder.pending();
-            let Some(packet) = self.decoder.next_frame() else { return missing };
-            let behind = behind.saturating_sub(packet.as_bytes().len());
+        let (sent, timing) = (self.wire_free, self.timing);
+        while let Some(reply) = self.decoder.next_reply() {
             // Bytes that came along behind a frame were on the wire after it.
-            let came = (at - byte_time(self.timing, behind)).max(sent).min(at);
-            if let Some(status) = packet.status() {
-                missing = Some(take(status, came));
-                if missing == Some(0) {
-                    return missing;
-                }
+            let came = (at - byte_time(timing, reply.behind)).max(sent).min(at);
+            missing = Some(take(reply, came));
+            if missing == Some(0) {
+                break;
             }
         }
+        missing
     }
 
     /// At the deadline, answers may still wait behind noise that looked like the start of a frame.
-    fn take_what_hides(&mut self, at: Time, take: &mut impl FnMut(Status<'_>, Time) -> usize) {
+    fn take_what_hides(&mut self, at: Time, take: &mut impl FnMut(Reply<'_>, Time) -> usize) {
         while self.decoder.give_up() {
             if self.take_frames(at, take) == Some(0) {
                 return;
@@ -340,6 +366,16 @@ impl Bus {
         self.wire_free = self.wire_free.max(clock::now()) + self.wire_time(bytes.len());
         self.counters.sent += bytes.len() as u64;
         Ok(())
+    }
+}
+
+impl Expected {
+    /// How many bytes the answers of so many servos are.
+    fn bytes<W: Wire>(self, servos: usize) -> usize {
+        match self.answers {
+            Answers::Single => servos * W::answer_len(self.len),
+            Answers::Joint { len } => W::joint_answer_len(servos, len),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::protocol::feetech::{FeetechSts, Frame};
 
 /// A link whose answers are written down beforehand, one list of pieces for each request.
 #[derive(Clone, Default)]
@@ -34,7 +35,7 @@ impl Link for Script {
     }
 }
 
-fn bus(echo: bool, answers: &[&[&[u8]]]) -> Bus {
+fn bus(echo: bool, answers: &[&[&[u8]]]) -> Bus<FeetechSts> {
     let script = Script::default();
     let owned = answers.iter().map(|pieces| pieces.iter().map(|piece| piece.to_vec()).collect());
     script.answers.lock().unwrap().extend(owned);
@@ -50,11 +51,12 @@ fn id(raw: u8) -> Id {
 const POSITION_OF_1: [u8; 8] = [0xFF, 0xFF, 1, 4, 0, 0, 8, 0xF2];
 const POSITION_OF_3: [u8; 8] = [0xFF, 0xFF, 3, 4, 0, 0, 8, 0xF0];
 
-fn sync_read(bus: &mut Bus) -> Vec<u8> {
+fn sync_read(bus: &mut Bus<FeetechSts>) -> Vec<u8> {
     let ids = [id(1), id(2), id(3)];
     let request = Frame::sync_read(56, 2, &ids).unwrap();
     let mut heard = Vec::new();
-    bus.sync_read(&request, &ids, 2, Time(i64::MAX), |status, _| heard.push(status.id.raw())).unwrap();
+    let question = Question { request: request.as_bytes(), ids: &ids, len: 2, jointly: false };
+    bus.sync_read(question, Time(i64::MAX), |reply, _| heard.push(reply.id.raw())).unwrap();
     heard
 }
 
@@ -102,7 +104,8 @@ fn of_answers_that_come_together_the_first_is_the_older() {
     let ids = [id(1), id(3)];
     let request = Frame::sync_read(56, 2, &ids).unwrap();
     let mut times = Vec::new();
-    bus.sync_read(&request, &ids, 2, Time(i64::MAX), |_, at| times.push(at)).unwrap();
+    let question = Question { request: request.as_bytes(), ids: &ids, len: 2, jointly: false };
+    bus.sync_read(question, Time(i64::MAX), |_, at| times.push(at)).unwrap();
     assert!(times[0] <= times[1]);
 }
 
@@ -113,7 +116,7 @@ fn the_adapters_echo_is_no_answer() {
     let mut with_answer = tail.to_vec();
     with_answer.extend(POSITION_OF_1);
     let mut bus = bus(true, &[&[head, &with_answer]]);
-    let position = bus.ask(id(1), &request, 2, 1, |data| [data[0], data[1]]).unwrap();
+    let position = bus.ask(id(1), request.as_bytes(), 2, 1, |data| [data[0], data[1]]).unwrap();
     assert_eq!(position, [0, 8]);
 }
 
@@ -121,9 +124,9 @@ fn the_adapters_echo_is_no_answer() {
 fn an_answer_that_comes_at_the_second_time_of_asking_counts() {
     let request = Frame::read(id(1), 56, 2).unwrap();
     let mut bus = bus(false, &[&[], &[&POSITION_OF_1]]);
-    assert!(bus.ask(id(1), &request, 2, 2, |_| ()).is_ok());
+    assert!(bus.ask(id(1), request.as_bytes(), 2, 2, |_| ()).is_ok());
     assert_eq!((bus.counters().retried, bus.counters().missed), (1, 1));
-    let error = bus.ask(id(1), &request, 2, 2, |_| ()).unwrap_err();
+    let error = bus.ask(id(1), request.as_bytes(), 2, 2, |_| ()).unwrap_err();
     assert_eq!(error.to_string(), "servo 1 does not answer");
 }
 

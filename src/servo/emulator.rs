@@ -1,7 +1,8 @@
-//! The other end of the wire: emulated Feetech STS servos behind a pseudo-terminal or a TCP port.
+//! The other end of the wire: emulated servos behind a pseudo-terminal or a TCP port.
 //!
 //! Byte for byte what a host would hear from real ones, as far as is known, with motors that accelerate,
-//! heat up, stall and fail on request. [`bus`] and everything below it are pure: told the time, no ports.
+//! heat up, stall and fail on request. [`bus`] and everything below it are pure: told the time, no ports. What the
+//! servos hear and say is the business of their [`family`]; the wire, the motors and what goes wrong are shared.
 //! [`running`] puts them behind a [`port`] in real time; [`control`] is the line protocol that makes things
 //! go wrong.
 //!
@@ -20,20 +21,21 @@
 pub mod bus;
 pub mod control;
 pub mod events;
+pub mod family;
 pub mod faults;
+mod feetech;
 pub mod lateness;
-pub mod memory;
 pub mod motor;
 pub mod options;
 pub mod port;
 pub mod protection;
 pub mod running;
-pub mod servo;
 mod socket;
-mod words;
+pub mod wire;
+pub mod words;
 
 pub use bus::{AfterMissing, BusConfig};
+pub use family::{FamilyName, GoalWhileOff, ServoConfig};
 pub use motor::MotorConfig;
 pub use port::Endpoint;
 pub use running::{Emulator, EmulatorConfig, Running};
-pub use servo::{GoalWhileOff, ServoConfig};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing, Wait};
+use super::bus::{Bus, BusCounters, LinkLost, Question, ServoError, Timing, Wait};
 use super::clock;
 use super::driver::{DrivenServo, Driver, IdentifyError};
 use super::feetech_servo::Servo;
@@ -10,6 +10,7 @@ use super::link;
 use super::snapshot::ServoReport;
 use crate::config::hardware::BusConfig;
 use crate::control::torque::{Standing, TorqueOrder};
+use crate::protocol::feetech::FeetechSts;
 use crate::protocol::feetech::packet::{Frame, Id, OVERHEAD, PacketError};
 use crate::protocol::feetech::registers::{
     GOAL_BLOCK, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, TORQUE_ENABLE, TORQUE_LIMIT,
@@ -19,7 +20,7 @@ use crate::units::Time;
 
 /// The servos of one arm on one bus.
 pub(super) struct FeetechArm {
-    bus: Bus,
+    bus: Bus<FeetechSts>,
     port: String,
     baud_rate_bps: u32,
     servos: Vec<Servo>,
@@ -45,9 +46,15 @@ impl Driver for FeetechArm {
         let all_by = if has_room { latest - once_more } else { latest };
         let servos = &mut self.servos;
         let reply_time = self.bus.wire_time(OVERHEAD + Telemetry::LEN);
-        self.bus.sync_read(&self.read_all, &self.ids, PRESENT_BLOCK.len, all_by, |status, at| {
-            if let Some(servo) = servos.iter_mut().find(|servo| servo.id == status.id) {
-                servo.hear(status.params, at - reply_time);
+        let question = Question {
+            request: self.read_all.as_bytes(),
+            ids: &self.ids,
+            len: Telemetry::LEN,
+            jointly: false,
+        };
+        self.bus.sync_read(question, all_by, |reply, at| {
+            if let Some(servo) = servos.iter_mut().find(|servo| servo.id == reply.id) {
+                servo.hear(reply.data, at - reply_time);
             }
         })?;
         self.read_silent_ones_again(latest)
@@ -162,7 +169,7 @@ impl FeetechArm {
         let id = self.ids[joint];
         let Ok(off) = Frame::write(id, TORQUE_ENABLE.address, &[0]) else { return false };
         (0..TRIES).any(|_| {
-            let _answer = self.bus.ask(id, &off, 0, 1, |_| ());
+            let _answer = self.bus.ask(id, off.as_bytes(), 0, 1, |_| ());
             matches!(self.read_registers(joint, TORQUE_ENABLE.address, 1, |data| data[0]), Ok(0))
         })
     }
@@ -187,10 +194,15 @@ impl FeetechArm {
             let Ok(request) = Frame::read(id, PRESENT_BLOCK.address, PRESENT_BLOCK.len) else { continue };
             let servo = &mut self.servos[joint];
             servo.ask();
-            let answered =
-                self.bus.ask_once(id, &request, Telemetry::LEN, Wait::Until(latest), |data, at| {
-                    servo.hear(data, at - reply_time);
-                });
+            let answered = self.bus.ask_once(
+                id,
+                request.as_bytes(),
+                Telemetry::LEN,
+                Wait::Until(latest),
+                |reply, at| {
+                    servo.hear(reply.data, at - reply_time);
+                },
+            );
             if let Err(ServoError::Lost(lost)) = answered {
                 return Err(lost);
             }
@@ -203,7 +215,7 @@ impl FeetechArm {
         for joint in 0..self.servos.len() {
             let id = self.ids[joint];
             let name = format!("`{}` (id {id})", self.servos[joint].joint);
-            match self.bus.ask(id, &Frame::ping(id), 0, TRIES, |_| ()) {
+            match self.bus.ask(id, Frame::ping(id).as_bytes(), 0, TRIES, |_| ()) {
                 Ok(()) => found.push(name),
                 Err(ServoError::Silent(_)) => missing.push(name),
                 Err(cause) => return Err(self.failed(joint, cause)),
@@ -254,7 +266,7 @@ impl FeetechArm {
         tracing::info!(joint = %name, "setting the return delay of its servo to zero");
         for (register, value) in [(LOCK, 0), (RETURN_DELAY, 0), (LOCK, 1)] {
             let frame = Frame::write(id, register.address, &[value])?;
-            match self.bus.ask(id, &frame, 0, TRIES, |_| ()) {
+            match self.bus.ask(id, frame.as_bytes(), 0, TRIES, |_| ()) {
                 // A servo may be set up not to answer writes.
                 Ok(()) | Err(ServoError::Silent(_)) => {}
                 Err(error) => return Err(error),
@@ -279,7 +291,10 @@ impl FeetechArm {
         if latest < clock::now() + self.single_try(len) {
             return Ok(None);
         }
-        match self.bus.ask_once(id, &request, len, Wait::Until(latest), |data, _| told.compare(data)) {
+        match self
+            .bus
+            .ask_once(id, request.as_bytes(), len, Wait::Until(latest), |reply, _| told.compare(reply.data))
+        {
             Ok(standing) => Ok(Some(standing)),
             Err(ServoError::Lost(lost)) => Err(lost),
             Err(_) => Ok(None),
@@ -295,7 +310,7 @@ impl FeetechArm {
     ) -> Result<T, ServoError> {
         let id = self.ids[joint];
         let request = Frame::read(id, address, len)?;
-        self.bus.ask(id, &request, usize::from(len), TRIES, take)
+        self.bus.ask(id, request.as_bytes(), usize::from(len), TRIES, take)
     }
 
     fn write_same(&self, torque: u8) -> Result<Frame, PacketError> {
@@ -304,7 +319,7 @@ impl FeetechArm {
 
     fn tell(&mut self, frame: Result<Frame, PacketError>) -> Result<(), LinkLost> {
         match frame {
-            Ok(frame) => self.bus.tell(&frame),
+            Ok(frame) => self.bus.tell(frame.as_bytes()),
             // The same shape of frame was built when the arm connected; nothing is sent rather than something wrong.
             Err(_) => Ok(()),
         }

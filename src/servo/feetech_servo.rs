@@ -119,7 +119,7 @@ impl Servo {
             voltage_v: telemetry.voltage_v(),
             current_a: telemetry.current_a(),
             load: calibration.sign() * telemetry.load(),
-            alarms: telemetry.alarms,
+            alarms: telemetry.alarms.into(),
         }
     }
 }

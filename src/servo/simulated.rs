@@ -99,7 +99,7 @@ impl SimulatedPort {
     /// Events from now on, as with `watch writes` or `watch frames`, but with the emulator's own times.
     pub fn watch(&self, what: &str) -> Option<Watch> {
         match Command::parse(&format!("watch {what}")) {
-            Ok(Command::Watch(wanted)) => Some(locked(&self.far_end).bus.watchers.add(wanted)),
+            Ok(Command::Watch(wanted)) => Some(locked(&self.far_end).bus.wire.watchers.add(wanted)),
             _ => None,
         }
     }

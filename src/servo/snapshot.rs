@@ -7,7 +7,7 @@ use crate::config::arm::MAX_JOINTS;
 use crate::control::arm::MeasuredJoint;
 use crate::control::ensemble::{Ensemble, MAX_CONTROLLERS, MemberView};
 use crate::control::safety::State;
-use crate::protocol::feetech::alarms::Alarms;
+use crate::protocol::alarms::Alarms;
 use crate::trajectory::spline::JointState;
 use crate::units::Time;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use servo_arm::config::parameters::Value;
 use servo_arm::control::arm::ArmRequest;
 use servo_arm::control::safety::{Cause, State, Transition};
-use servo_arm::protocol::feetech::Alarms;
+use servo_arm::protocol::alarms::Alarms;
 use servo_arm::servo::clock;
 use servo_arm::servo::emulator::{BusConfig, Emulator, EmulatorConfig, Endpoint};
 use servo_arm::servo::ports::ArmEvent;

@@ -189,11 +189,11 @@ impl Tap {
         for event in self.watch.events.try_iter() {
             let Event::Write { id, address, data, .. } = event else { unreachable!() };
             let joint = usize::from(id) - 1;
-            if address == GOAL_BLOCK.address {
+            if address == u16::from(GOAL_BLOCK.address) {
                 let raw = u16::from_le_bytes([data[1], data[2]]);
                 let goal = f64::from(GOAL_POSITION.decode_raw(raw));
                 self.pieces.last_mut().unwrap()[joint].push(goal);
-            } else if address == TORQUE_ENABLE.address && data[0] == 0 && joint == 0 {
+            } else if address == u16::from(TORQUE_ENABLE.address) && data[0] == 0 && joint == 0 {
                 self.pieces.push(Default::default());
             }
         }

@@ -34,11 +34,11 @@ fn switching_on_writes_where_the_servos_stand_then_the_least_torque_then_torque_
         let Event::Write { id, address, data, .. } = event else { unreachable!() };
         let servo = usize::from(id) - 1;
         match address {
-            _ if address == GOAL_BLOCK.address => {
+            _ if address == u16::from(GOAL_BLOCK.address) => {
                 assert_eq!(word(&data[1..3], &GOAL_POSITION), before[servo], "goal of servo {id}");
                 seen[servo][goal] = true;
             }
-            _ if address == TORQUE_LIMIT.address => {
+            _ if address == u16::from(TORQUE_LIMIT.address) => {
                 let value = word(&data, &TORQUE_LIMIT);
                 let most = if servo == 5 { 500 } else { 1000 };
                 assert!(value <= most, "torque limit of servo {id}: {value}");
@@ -47,7 +47,7 @@ fn switching_on_writes_where_the_servos_stand_then_the_least_torque_then_torque_
                 }
                 seen[servo][limit] = true;
             }
-            _ if address == TORQUE_ENABLE.address => {
+            _ if address == u16::from(TORQUE_ENABLE.address) => {
                 assert_eq!((data[0], seen[servo][goal], seen[servo][limit]), (1, true, true));
                 seen[servo][torque] = true;
             }
@@ -176,7 +176,7 @@ fn a_return_delay_is_set_to_zero_unless_the_servo_holds() {
     let (arm, _goals) = Arm::with_trajectories(emulator, &[]).unwrap();
     assert_eq!([2, 5].map(|id| arm.register(id, "return_delay")), [0, 250]);
     assert_eq!(arm.register(2, "lock"), 1);
-    let written: Vec<(u8, u8)> = watch
+    let written: Vec<(u8, u16)> = watch
         .events
         .try_iter()
         .map(|event| match event {
@@ -184,7 +184,8 @@ fn a_return_delay_is_set_to_zero_unless_the_servo_holds() {
             _ => unreachable!(),
         })
         .collect();
-    assert_eq!(written, [(2, LOCK.address), (2, RETURN_DELAY.address), (2, LOCK.address)]);
+    let of_2 = |address| (2, u16::from(address));
+    assert_eq!(written, [of_2(LOCK.address), of_2(RETURN_DELAY.address), of_2(LOCK.address)]);
 }
 
 fn arrives(emulator: servo_arm::servo::emulator::Running, changes: crate::emulated_arm::Changes<'_>) {

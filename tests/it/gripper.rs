@@ -167,10 +167,10 @@ fn a_goals_effort_is_in_the_servo_before_it_moves_and_stays_after_the_end() {
     let (mut limit, mut limits_written) = (500, 0);
     for event in watch.events.try_iter() {
         let Event::Write { id, address, data, .. } = event else { unreachable!() };
-        if usize::from(id) == ID && address == TORQUE_LIMIT.address {
+        if usize::from(id) == ID && address == u16::from(TORQUE_LIMIT.address) {
             (limit, limits_written) = (u16::from_le_bytes([data[0], data[1]]), limits_written + 1);
         }
-        if usize::from(id) == ID && address == GOAL_BLOCK.address {
+        if usize::from(id) == ID && address == u16::from(GOAL_BLOCK.address) {
             let goal = GOAL_POSITION.decode_raw(u16::from_le_bytes([data[1], data[2]]));
             assert!(goal == 2048 || limit == 200, "goal {goal} with limit {limit}");
         }

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
+use crate::protocol::alarms as common;
+
 /// The alarm bits of a status packet; register 65 holds the same ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Alarms(u8);
@@ -67,6 +69,24 @@ impl Alarms {
     }
 }
 
+/// What the bits stand for, from the lowest.
+pub const MEANING: [common::Alarms; 8] = [
+    common::Alarms::VOLTAGE,
+    common::Alarms::ANGLE,
+    common::Alarms::OVERHEAT,
+    common::Alarms::OVERCURRENT,
+    common::Alarms::NONE,
+    common::Alarms::OVERLOAD,
+    common::Alarms::NONE,
+    common::Alarms::NONE,
+];
+
+impl From<Alarms> for common::Alarms {
+    fn from(alarms: Alarms) -> Self {
+        Self::from_bits(alarms.bits(), &MEANING)
+    }
+}
+
 impl BitOr for Alarms {
     type Output = Self;
 
@@ -109,6 +129,13 @@ mod tests {
         let all = Alarms::from_bits(0b0010_1111);
         assert_eq!(all.to_string(), "voltage, angle, overheat, overcurrent, overload");
         assert_eq!(Alarms::NONE.to_string(), "none");
+    }
+
+    #[test]
+    fn every_alarm_means_the_same_in_every_family() {
+        for (alarm, name) in Alarms::NAMES {
+            assert_eq!(common::Alarms::from(alarm).to_string(), name);
+        }
     }
 
     #[test]

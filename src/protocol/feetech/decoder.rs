@@ -4,7 +4,10 @@
 //! at least [`Decoder::ROOM`] more bytes fit. A frame with a wrong checksum costs one byte: what
 //! looked like its inside is searched again, so that a good frame behind a false header is found.
 
+use std::ops::Range;
+
 use super::packet::{BROADCAST, Id, MAX_FRAME, MAX_LEN, Packet, checksum};
+pub use crate::protocol::wire::Counts;
 
 const CAPACITY: usize = 2 * MAX_FRAME + 4;
 const HEADER: [u8; 2] = [0xFF, 0xFF];
@@ -16,17 +19,6 @@ pub enum Direction {
     Requests,
     /// Status packets, which a host hears.
     Replies,
-}
-
-/// What came by, since the decoder was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Good frames.
-    pub frames: u64,
-    /// Bytes that belonged to no frame.
-    pub noise_bytes: u64,
-    /// Whole frames whose checksum was wrong.
-    pub bad_checksums: u64,
 }
 
 /// Finds frames in bytes that come in pieces of any size.
@@ -72,6 +64,12 @@ impl Decoder {
 
     /// The next whole frame, if there is one yet.
     pub fn next_frame(&mut self) -> Option<Packet<'_>> {
+        let frame = self.find_frame()?;
+        Some(self.packet(frame))
+    }
+
+    /// Where the next whole frame lies, which is taken out with that.
+    pub(super) fn find_frame(&mut self) -> Option<Range<usize>> {
         loop {
             match self.front() {
                 Front::Incomplete => return None,
@@ -79,7 +77,7 @@ impl Decoder {
                     let from = self.start;
                     self.start += len;
                     self.counts.frames += 1;
-                    return Some(Packet::from_checked(&self.buffer[from..from + len]));
+                    return Some(from..from + len);
                 }
                 Front::BadChecksum => {
                     self.counts.bad_checksums += 1;
@@ -88,6 +86,11 @@ impl Decoder {
                 Front::Noise => self.drop_one(),
             }
         }
+    }
+
+    /// What was found by [`Self::find_frame`].
+    pub(super) fn packet(&self, frame: Range<usize>) -> Packet<'_> {
+        Packet::from_checked(&self.buffer[frame])
     }
 
     /// Pushes all of `bytes`, however many, and hands over each frame as it completes.

@@ -4,6 +4,7 @@
 //! fit is an error. Taking a frame out of a stream of bytes is [`super::decoder`]'s work.
 
 use super::alarms::Alarms;
+pub use crate::protocol::wire::{FrameError as PacketError, Id};
 
 /// The largest value of the length byte.
 pub const MAX_LEN: usize = 250;
@@ -14,39 +15,6 @@ pub const MAX_PARAMS: usize = MAX_LEN - 2;
 /// The bytes of a frame that are not parameters.
 pub const OVERHEAD: usize = 6;
 pub(super) const BROADCAST: u8 = 0xFE;
-
-/// The address of one servo: 0 to 253.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(u8);
-
-impl Id {
-    /// The largest id that one servo can have.
-    pub const MAX: u8 = 253;
-
-    /// The id, where it is one.
-    pub const fn new(raw: u8) -> Result<Self, PacketError> {
-        if raw <= Self::MAX { Ok(Self(raw)) } else { Err(PacketError::Id(raw)) }
-    }
-
-    /// The byte on the wire.
-    pub const fn raw(self) -> u8 {
-        self.0
-    }
-}
-
-impl TryFrom<u8> for Id {
-    type Error = PacketError;
-
-    fn try_from(raw: u8) -> Result<Self, PacketError> {
-        Self::new(raw)
-    }
-}
-
-impl std::fmt::Display for Id {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(out)
-    }
-}
 
 /// Whom an instruction is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,39 +89,6 @@ impl Instruction {
     }
 }
 
-/// Why a frame cannot be built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PacketError {
-    /// 254 means every servo, 255 is the header.
-    #[error("a servo's id is at most 253, not {0}")]
-    Id(u8),
-    /// The length byte cannot say it.
-    #[error("{actual} bytes of parameters do not fit a frame, which holds {most}", most = MAX_PARAMS)]
-    TooLong {
-        /// How many there were, up to where it was found out.
-        actual: usize,
-    },
-    /// More registers than one answer can carry.
-    #[error("an answer carries at most {most} register bytes, not {asked}", most = MAX_PARAMS)]
-    Answer {
-        /// How many were asked for.
-        asked: u8,
-    },
-    /// In a sync write every servo gets the same number of bytes.
-    #[error("servo {id} was given {actual} bytes instead of {expected}")]
-    DataLength {
-        /// For which servo.
-        id: Id,
-        /// What the sync write announced.
-        expected: u8,
-        /// What was given.
-        actual: usize,
-    },
-    /// A frame for nobody, or of nothing.
-    #[error("nothing to send: no servos or no data")]
-    Empty,
-}
-
 /// One frame, ready for the wire.
 #[derive(Clone, Copy)]
 pub struct Frame {
@@ -224,7 +159,7 @@ impl Frame {
         for (id, data) in servos {
             let data = data.as_ref();
             if data.len() != usize::from(len) {
-                return Err(PacketError::DataLength { id, expected: len, actual: data.len() });
+                return Err(PacketError::DataLength { id, expected: len.into(), actual: data.len() });
             }
             frame.extend(&[id.raw()])?;
             frame.extend(data)?;
@@ -292,7 +227,7 @@ impl Frame {
         let end = self.len + params.len();
         // The last byte belongs to the checksum.
         if MAX_FRAME - 1 < end {
-            return Err(PacketError::TooLong { actual: end - 5 });
+            return Err(PacketError::TooLong { actual: end - 5, most: MAX_PARAMS });
         }
         self.bytes[self.len..end].copy_from_slice(params);
         self.len = end;
@@ -304,6 +239,12 @@ impl Frame {
         self.bytes[self.len] = checksum(&self.bytes[2..self.len]);
         self.len += 1;
         self
+    }
+}
+
+impl AsRef<[u8]> for Frame {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 
@@ -326,6 +267,14 @@ pub struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
+    /// The frame that `bytes` are from first to last, where they are one.
+    pub fn from_bytes(bytes: &'a [u8]) -> Option<Self> {
+        let [0xFF, 0xFF, body @ .., stated] = bytes else { return None };
+        let [_, len, _, ..] = body else { return None };
+        let is_whole = usize::from(*len) + 4 == bytes.len() && checksum(body) == *stated;
+        is_whole.then_some(Self { bytes })
+    }
+
     /// `bytes` from the header to the checksum, both already checked.
     pub(super) fn from_checked(bytes: &'a [u8]) -> Self {
         Self { bytes }
@@ -386,7 +335,7 @@ fn check_answer(len: u8) -> Result<(), PacketError> {
         return Err(PacketError::Empty);
     }
     if MAX_PARAMS < usize::from(len) {
-        return Err(PacketError::Answer { asked: len });
+        return Err(PacketError::Answer { asked: len.into(), most: MAX_PARAMS });
     }
     Ok(())
 }

@@ -44,8 +44,8 @@ fn answers_are_the_captured_ones() {
 #[test]
 fn what_does_not_fit_is_refused() {
     assert_eq!(Id::new(254), Err(PacketError::Id(254)));
-    assert_eq!(Frame::read(id(1), 0, 249), Err(PacketError::Answer { asked: 249 }));
-    assert_eq!(Frame::write(id(1), 0, &[0; 248]), Err(PacketError::TooLong { actual: 249 }));
+    assert_eq!(Frame::read(id(1), 0, 249), Err(PacketError::Answer { asked: 249, most: 248 }));
+    assert_eq!(Frame::write(id(1), 0, &[0; 248]), Err(PacketError::TooLong { actual: 249, most: 248 }));
     assert_eq!(Frame::write(id(1), 0, &[0; 247]).unwrap().as_bytes().len(), MAX_FRAME);
     assert_eq!(Frame::write(id(1), 0, &[]), Err(PacketError::Empty));
     assert_eq!(Frame::sync_read(56, 15, &[]), Err(PacketError::Empty));

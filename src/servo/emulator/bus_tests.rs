@@ -1,9 +1,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::protocol::feetech::registers::{self, GOAL_POSITION, PRESENT_BLOCK, RESPONSE_LEVEL, RETURN_DELAY};
-use crate::protocol::feetech::{Alarms, Telemetry};
-use crate::servo::emulator::events::Wanted;
+use crate::protocol::feetech::packet::Target;
+use crate::protocol::feetech::registers::PRESENT_BLOCK;
+use crate::protocol::feetech::{Alarms, Frame, Telemetry};
+use crate::servo::emulator::events::{Event, Wanted};
 use crate::servo::emulator::faults::{Fault, Kind};
 
 const NOW: Time = Time(1_000_000_000);
@@ -37,9 +38,7 @@ fn a_sync_read_of_six_takes_as_long_as_its_bytes() {
 #[test]
 fn return_delay_and_turnaround_come_before_each_answer() {
     let mut bus = paced(6, |config| config.turnaround = Duration::from_micros(50));
-    for servo in bus.servos_mut() {
-        servo.put(&RETURN_DELAY, 250);
-    }
+    bus.each_servo(|servo| assert!(servo.put("return_delay", 250)));
     bus.on_bytes(NOW, request(6).as_bytes());
     let all = Duration::from_micros(140 + 6 * (210 + 50 + 500));
     assert_eq!(arrivals(&mut bus).last().unwrap().0, NOW + all);
@@ -114,7 +113,7 @@ fn a_broadcast_ping_is_answered_in_the_order_of_ids_or_in_a_heap() {
 #[test]
 fn at_response_level_0_only_reads_and_pings_are_answered() {
     let mut bus = unpaced(1);
-    bus.servos_mut()[0].put(&RESPONSE_LEVEL, 0);
+    bus.servo_mut(0).unwrap().put("response_level", 0);
     assert!(ask(&mut bus, Frame::write(id(1), 40, &[1]).unwrap().as_bytes()).is_empty());
     assert!(!ask(&mut bus, Frame::ping(id(1)).as_bytes()).is_empty());
     assert!(!ask(&mut bus, Frame::read(id(1), 56, 2).unwrap().as_bytes()).is_empty());
@@ -123,10 +122,10 @@ fn at_response_level_0_only_reads_and_pings_are_answered() {
 #[test]
 fn a_sync_write_reaches_every_servo_and_its_watchers() {
     let mut bus = unpaced(2);
-    let watch = bus.watchers.add(Wanted::Writes);
+    let watch = bus.wire.watchers.add(Wanted::Writes);
     let frame = Frame::sync_write(42, 2, [(id(1), [0x10, 0]), (id(2), [0x20, 0])]).unwrap();
     check(&mut bus, frame.as_bytes(), &[]);
-    assert_eq!(bus.servos_mut()[1].value(&GOAL_POSITION), 0x20);
+    assert_eq!(goal(&mut bus, 1), 0x20);
     let written = |id, byte| Event::Write { at: NOW, id, address: 42, data: vec![byte, 0] };
     assert_eq!(watch.events.try_iter().collect::<Vec<_>>(), [written(1, 0x10), written(2, 0x20)]);
 }
@@ -137,15 +136,15 @@ fn a_reg_write_takes_effect_with_the_action_and_not_before() {
     for servo in [1, 2] {
         ask(&mut bus, Frame::reg_write(id(servo), 42, &[0x10, 0]).unwrap().as_bytes());
     }
-    assert_eq!(bus.servos_mut()[0].value(&GOAL_POSITION), 2048);
+    assert_eq!(goal(&mut bus, 0), 2048);
     ask(&mut bus, Frame::action().as_bytes());
-    assert!(bus.servos_mut().iter().all(|servo| servo.value(&GOAL_POSITION) == 0x10));
+    assert!((0..2).all(|servo| goal(&mut bus, servo) == 0x10));
 }
 
 #[test]
 fn a_silent_servo_is_missing_from_a_sync_read_and_the_others_are_not() {
     let mut bus = paced(3, |_| {});
-    bus.faults.inject(Fault { kind: Kind::Silent, id: Some(2), probability: 1.0, count: Some(1) });
+    bus.wire.faults.inject(Fault { kind: Kind::Silent, id: Some(2), probability: 1.0, count: Some(1) });
     bus.on_bytes(NOW, request(3).as_bytes());
     let ids: Vec<u8> = arrivals(&mut bus).iter().map(|(_, bytes)| bytes[2]).collect();
     assert_eq!(ids, [1, 3]);
@@ -155,7 +154,7 @@ fn a_silent_servo_is_missing_from_a_sync_read_and_the_others_are_not() {
 fn a_late_answer_overtakes_nobody_and_is_overtaken() {
     let mut bus = paced(3, |_| {});
     let late = Kind::Late(Duration::from_millis(5));
-    bus.faults.inject(Fault { kind: late, id: Some(1), probability: 1.0, count: None });
+    bus.wire.faults.inject(Fault { kind: late, id: Some(1), probability: 1.0, count: None });
     bus.on_bytes(NOW, request(3).as_bytes());
     let answers = arrivals(&mut bus);
     assert_eq!(answers.iter().map(|(_, bytes)| bytes[2]).collect::<Vec<_>>(), [2, 3, 1]);
@@ -166,7 +165,7 @@ fn a_late_answer_overtakes_nobody_and_is_overtaken() {
 fn forced_alarms_come_beside_good_data() {
     let mut bus = unpaced(1);
     let kind = Kind::Alarm(Alarms::OVERLOAD);
-    bus.faults.inject(Fault { kind, id: None, probability: 1.0, count: Some(1) });
+    bus.wire.faults.inject(Fault { kind, id: None, probability: 1.0, count: Some(1) });
     let answer = ask(&mut bus, request(1).as_bytes());
     assert_eq!(answer[4], Alarms::OVERLOAD.bits());
     assert!(Telemetry::parse(&answer[5..20]).is_ok());
@@ -206,8 +205,8 @@ proptest! {
             bus.on_bytes(NOW + Duration::from_millis(millis), piece);
         }
         arrivals(&mut bus);
-        bus.faults.clear(None, None);
-        bus.servos_mut()[0].put(&registers::ID, 1);
+        bus.wire.faults.clear(None, None);
+        bus.servo_mut(0).unwrap().put("id", 1);
         bus.on_bytes(NOW + Duration::from_secs(1), ping.as_bytes());
         let last = arrivals(&mut bus).pop().map(|(_, bytes)| bytes[2]);
         prop_assert_eq!(last, Some(1));
@@ -217,6 +216,10 @@ proptest! {
 /// Bytes of which many make up requests.
 fn byte_of_a_request() -> impl Strategy<Value = u8> {
     prop_oneof![3 => Just(0xFF), 2 => 0..12_u8, 1 => Just(0xFE), 1 => any::<u8>()]
+}
+
+fn goal(bus: &mut Bus, servo: usize) -> i64 {
+    bus.servo_mut(servo).unwrap().get("goal_position").unwrap()
 }
 
 fn id(raw: u8) -> Id {

@@ -1,7 +1,7 @@
 //! The line protocol by which people and tests make things happen to the emulated servos.
 //!
 //! One command a line, one line back: `ok …`, or `error …` that names what is wrong. Arguments are
-//! `key=value`. Positions are ticks, or radians from tick 2048 with the unit: `at=1.2rad`.
+//! `key=value`. Positions are ticks, or radians from the servo's middle with the unit: `at=1.2rad`.
 //!
 //! ```text
 //! help                                      all of this, in one line
@@ -29,14 +29,13 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::protocol::feetech::Alarms;
-use crate::protocol::feetech::registers::{self, Register};
 use crate::units::Time;
 
 use super::bus::Bus;
 use super::events::Wanted;
+use super::family::EmulatedServo;
 use super::faults::{Fault, Kind};
-use super::servo::EmulatedServo;
-use super::words::{Words, WordsError};
+use super::words::{Place, Words, WordsError};
 
 /// What `help` says.
 const HELP: &str = "fault NAME [id=N] [probability=P] [count=N] [ms=N] [bits=A,B] [celsius=T] (NAME: silent late \
@@ -80,8 +79,8 @@ pub enum Command {
     Get {
         /// Of which servo.
         id: u8,
-        /// Which.
-        register: &'static Register,
+        /// The name of which.
+        register: String,
     },
     /// Tell the state of all servos.
     State,
@@ -92,7 +91,7 @@ pub enum Command {
 }
 
 /// What can be done to a servo from outside.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// It is that hot (°C).
     Temperature(f64),
@@ -100,12 +99,12 @@ pub enum Change {
     Ambient(f64),
     /// It has that supply (V).
     Voltage(f64),
-    /// It is moved there by hand (ticks).
-    Position(f64),
-    /// One of its registers is changed.
-    Register(&'static Register, i32),
-    /// Something stands in its way (ticks).
-    Block(f64),
+    /// It is moved there by hand.
+    Position(Place),
+    /// One of its registers is changed, by name.
+    Register(String, i64),
+    /// Something stands in its way.
+    Block(Place),
     /// Nothing does any more.
     Unblock,
     /// Something pulls at it.
@@ -153,7 +152,7 @@ impl Command {
             "block" => Self::Servo { id: words.id()?, change: Change::Block(words.position("at")?) },
             "unblock" => Self::Servo { id: words.id()?, change: Change::Unblock },
             "load" => Self::Servo { id: words.id()?, change: Change::Load(words.number("effort")?) },
-            "get" => Self::Get { id: words.id()?, register: register(&words.word("a register")?)? },
+            "get" => Self::Get { id: words.id()?, register: words.word("a register")?.to_lowercase() },
             "state" => Self::State,
             "stats" => Self::Stats,
             "watch" => Self::Watch(wanted(&mut words)?),
@@ -169,16 +168,21 @@ impl Command {
             Self::Help => Ok(HELP.to_owned()),
             Self::Fault(fault) => {
                 fault.id.map_or(Ok(()), |id| servo(bus, id, now).map(|_| ()))?;
-                bus.faults.inject(*fault);
+                bus.wire.faults.inject(*fault);
                 Ok(format!("{} injected", fault.kind.name()))
             }
             Self::BrownOut { id, lasts } => brown_out(bus, *id, *lasts, now),
-            Self::Clear { name, id } => Ok(format!("{} cleared", bus.faults.clear(name.as_deref(), *id))),
+            Self::Clear { name, id } => {
+                Ok(format!("{} cleared", bus.wire.faults.clear(name.as_deref(), *id)))
+            }
             Self::Servo { id, change } => {
-                change.apply(servo(bus, *id, now)?);
+                change.apply(servo(bus, *id, now)?)?;
                 Ok(format!("servo {id} changed"))
             }
-            Self::Get { id, register } => Ok(servo(bus, *id, now)?.value(register).to_string()),
+            Self::Get { id, register } => {
+                let value = servo(bus, *id, now)?.get(register);
+                Ok(value.ok_or_else(|| ControlError::Register(register.clone()))?.to_string())
+            }
             Self::State => Ok(state(bus, now)),
             Self::Stats => Ok(stats(bus).to_string()),
             // These need the port or the connection, whose owner has answered them already.
@@ -188,20 +192,32 @@ impl Command {
 }
 
 impl Change {
-    fn apply(self, servo: &mut EmulatedServo) {
+    fn apply(&self, servo: &mut dyn EmulatedServo) -> Result<(), ControlError> {
         match self {
-            Self::Temperature(celsius) => servo.motor_mut().heat_to(celsius),
-            Self::Ambient(celsius) => servo.motor_mut().set_ambient(celsius),
-            Self::Voltage(volts) => servo.set_voltage(volts),
-            Self::Position(ticks) => servo.put_at(ticks),
-            Self::Register(register, value) => servo.put(register, value),
-            Self::Block(ticks) => {
-                let encoder = servo.encoder_at(ticks);
+            Self::Temperature(celsius) => servo.motor_mut().heat_to(*celsius),
+            Self::Ambient(celsius) => servo.motor_mut().set_ambient(*celsius),
+            Self::Voltage(volts) => servo.set_voltage(*volts),
+            Self::Position(place) => servo.put_at(ticks_of(*place, servo)),
+            Self::Register(register, value) => {
+                if !servo.put(register, *value) {
+                    return Err(ControlError::Register(register.clone()));
+                }
+            }
+            Self::Block(place) => {
+                let encoder = servo.encoder_at(ticks_of(*place, servo));
                 servo.motor_mut().block(encoder);
             }
             Self::Unblock => servo.motor_mut().unblock(),
-            Self::Load(effort) => servo.motor_mut().set_load(effort),
+            Self::Load(effort) => servo.motor_mut().set_load(*effort),
         }
+        Ok(())
+    }
+}
+
+fn ticks_of(place: Place, servo: &dyn EmulatedServo) -> f64 {
+    match place {
+        Place::Ticks(ticks) => ticks,
+        Place::Radians(radians) => servo.ticks_at(radians),
     }
 }
 
@@ -240,7 +256,7 @@ fn setting(words: &mut Words) -> Result<Change, ControlError> {
         "ambient" => Change::Ambient(words.number(&key)?),
         "voltage" => Change::Voltage(words.number(&key)?),
         "position" => Change::Position(words.position(&key)?),
-        _ => Change::Register(register(&key)?, words.integer(&key)?),
+        _ => Change::Register(key.to_lowercase(), words.integer(&key)?),
     })
 }
 
@@ -253,11 +269,6 @@ fn wanted(words: &mut Words) -> Result<Wanted, ControlError> {
     }
 }
 
-fn register(name: &str) -> Result<&'static Register, ControlError> {
-    let name = name.to_lowercase();
-    Register::by_name(&name).ok_or(ControlError::Register(name))
-}
-
 fn alarms(names: &str) -> Result<Alarms, ControlError> {
     names.split(',').try_fold(Alarms::NONE, |alarms, name| {
         Alarms::from_name(name)
@@ -267,18 +278,18 @@ fn alarms(names: &str) -> Result<Alarms, ControlError> {
 }
 
 /// The servo with that id, brought up to the moment.
-fn servo(bus: &mut Bus, id: u8, now: Time) -> Result<&mut EmulatedServo, ControlError> {
-    let servo = bus.servos_mut().iter_mut().find(|servo| servo.id() == id).ok_or(ControlError::Servo(id))?;
-    servo.advance(now);
-    Ok(servo)
+fn servo(bus: &mut Bus, id: u8, now: Time) -> Result<&mut dyn EmulatedServo, ControlError> {
+    bus.servo_with_id(id, now).ok_or(ControlError::Servo(id))
 }
 
 fn brown_out(bus: &mut Bus, id: Option<u8>, lasts: Duration, now: Time) -> Result<String, ControlError> {
     let mut hit = 0;
-    for servo in bus.servos_mut().iter_mut().filter(|servo| id.is_none_or(|id| servo.id() == id)) {
-        servo.brown_out(now, now + lasts);
-        hit += 1;
-    }
+    bus.each_servo(|servo| {
+        if id.is_none_or(|id| servo.id() == id) {
+            servo.brown_out(now, now + lasts);
+            hit += 1;
+        }
+    });
     match id {
         Some(id) if hit == 0 => Err(ControlError::Servo(id)),
         _ => Ok(format!("{hit} browned out")),
@@ -286,23 +297,12 @@ fn brown_out(bus: &mut Bus, id: Option<u8>, lasts: Duration, now: Time) -> Resul
 }
 
 fn state(bus: &mut Bus, now: Time) -> String {
-    let of_one = |servo: &mut EmulatedServo| {
+    let mut servos = Vec::new();
+    bus.each_servo(|servo| {
         servo.advance(now);
-        json!({
-            "id": servo.id(),
-            "position": servo.value(&registers::PRESENT_POSITION),
-            "speed": servo.value(&registers::PRESENT_SPEED),
-            "load": servo.value(&registers::PRESENT_LOAD),
-            "goal": servo.value(&registers::GOAL_POSITION),
-            "torque": servo.value(&registers::TORQUE_ENABLE),
-            "torque_limit": servo.value(&registers::TORQUE_LIMIT),
-            "temperature": servo.motor().temperature(),
-            "voltage": f64::from(servo.value(&registers::PRESENT_VOLTAGE)) / 10.0,
-            "alarms": servo.alarms().to_string(),
-        })
-    };
-    let servos: Vec<_> = bus.servos_mut().iter_mut().map(of_one).collect();
-    json!({ "servos": servos, "faults": bus.faults.active().len() }).to_string()
+        servos.push(servo.state());
+    });
+    json!({ "servos": servos, "faults": bus.wire.faults.active().len() }).to_string()
 }
 
 /// What passed over the wire, as JSON.
@@ -316,7 +316,7 @@ pub(in crate::servo) fn stats(bus: &Bus) -> serde_json::Value {
         "bad_frames": heard.bad_checksums + stats.bad_requests,
         "noise_bytes": heard.noise_bytes,
         "answers": stats.answers,
-        "fault_hits": bus.faults.hits(),
+        "fault_hits": bus.wire.faults.hits(),
         "wire_busy_s": stats.busy_ns as f64 * 1e-9,
         "late_us": {
             "mean": late.mean_us(),

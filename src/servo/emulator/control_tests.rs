@@ -52,7 +52,7 @@ fn registers_and_surroundings_can_be_set_and_read() {
         told(&mut bus, line).unwrap();
         let later = Time(1_000);
         let answer = Command::parse(&format!("get id=2 {register}")).unwrap().carry_out(&mut bus, later);
-        bus.servos_mut()[1].advance(Time(2_000));
+        bus.servo_mut(1).unwrap().advance(Time(2_000));
         assert_eq!(answer.as_deref(), Ok(value), "{line}");
         bus = self::bus();
     }
@@ -74,8 +74,8 @@ fn a_brown_out_takes_the_torque_and_the_voice() {
     told(&mut bus, "set id=1 torque_enable=1").unwrap();
     told(&mut bus, "fault brownout ms=50").unwrap();
     assert_eq!(told(&mut bus, "get id=1 torque_enable").as_deref(), Ok("0"));
-    assert!(!bus.servos_mut()[0].is_awake(Time(49_000_000)));
-    assert!(bus.servos_mut()[0].is_awake(Time(50_000_000)));
+    assert!(!bus.servo_mut(0).unwrap().is_awake(Time(49_000_000)));
+    assert!(bus.servo_mut(0).unwrap().is_awake(Time(50_000_000)));
 }
 
 #[test]

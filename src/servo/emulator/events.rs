@@ -18,7 +18,7 @@ pub enum Event {
         /// Which servo.
         id: u8,
         /// The first register.
-        address: u8,
+        address: u16,
         /// The bytes from there on.
         data: Vec<u8>,
     },

@@ -8,11 +8,11 @@ use crate::config::{Config, ConfigError};
 use crate::protocol::feetech::{Id, PacketError};
 
 use super::bus::{AfterMissing, BusConfig};
+use super::family::{FamilyName, GoalWhileOff, ServoConfig};
 use super::port::Endpoint;
 use super::running::EmulatorConfig;
-use super::servo::{GoalWhileOff, ServoConfig};
 
-/// Emulates a bus of Feetech STS servos; prints the port to open once it is ready.
+/// Emulates a bus of servos; prints the port to open once it is ready.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
@@ -20,6 +20,9 @@ pub struct Options {
     /// The arm's parameter file: its servos, and the baud rate for --pace.
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     config: Option<PathBuf>,
+    /// What the servos speak: a value that `protocol` of a parameter file can have.
+    #[arg(long, value_name = "NAME", conflicts_with = "config", default_value = "feetech_sts")]
+    protocol: FamilyName,
     /// The servos' ids, for instance 1-6 or 1,2,9.
     #[arg(long, value_name = "IDS", default_value = "1-6")]
     ids: Ids,
@@ -107,12 +110,23 @@ pub enum OptionsError {
         /// What it is.
         actual: f64,
     },
+    /// A protocol that no emulated servo speaks.
+    #[error("there is no protocol `{0}`; there are {names}", names = FamilyName::ALL.map(FamilyName::name).join(", "))]
+    Protocol(String),
     /// Ids that cannot be read.
     #[error("`{0}` is neither an id nor a range such as 1-6")]
     Ids(String),
     /// The same id twice.
     #[error("two servos cannot both have the id {0}")]
     TwiceTheId(Id),
+}
+
+impl std::str::FromStr for FamilyName {
+    type Err = OptionsError;
+
+    fn from_str(text: &str) -> Result<Self, OptionsError> {
+        Self::by_name(text).ok_or_else(|| OptionsError::Protocol(text.to_owned()))
+    }
 }
 
 impl std::str::FromStr for Ids {
@@ -152,10 +166,11 @@ impl Options {
     /// The emulator that was asked for.
     pub fn emulator(&self) -> Result<EmulatorConfig, OptionsError> {
         self.check()?;
-        let (ids, configured_bps) = self.servos()?;
+        let (family, ids, configured_bps) = self.servos()?;
         let pace_bps = self.pace.then(|| self.baud.unwrap_or(configured_bps));
         let bus = BusConfig {
-            servos: ids.into_iter().map(|id| self.servo(id)).collect(),
+            family,
+            servos: ids.into_iter().map(|id| self.servo(family, id)).collect(),
             pace_bps,
             turnaround: Duration::from_micros(self.turnaround_us),
             echo: self.echo,
@@ -186,21 +201,23 @@ impl Options {
         Ok(())
     }
 
-    fn servos(&self) -> Result<(Vec<Id>, u32), OptionsError> {
-        let Some(file) = &self.config else { return Ok((self.ids.0.clone(), 1_000_000)) };
+    fn servos(&self) -> Result<(FamilyName, Vec<Id>, u32), OptionsError> {
+        let Some(file) = &self.config else { return Ok((self.protocol, self.ids.0.clone(), 1_000_000)) };
         let config = Config::read_hardware(file, &Parameters::new()).map_err(|error| match error {
             ConfigError::File(_) => OptionsError::File(error),
             ConfigError::Parameters(_) => OptionsError::Parameters { file: file.clone(), error },
         })?;
         let ids = config.hardware.servos.iter().map(|servo| Id::new(servo.id)).collect::<Result<_, _>>()?;
-        Ok((ids, config.hardware.buses[0].baud_rate_bps))
+        let bus = &config.hardware.buses[0];
+        Ok((FamilyName::of(bus.protocol), ids, bus.baud_rate_bps))
     }
 
-    fn servo(&self, id: Id) -> ServoConfig {
-        let mut servo = ServoConfig::new(id);
-        servo.position += self.posture_rad * 4096.0 / std::f64::consts::TAU;
+    fn servo(&self, family: FamilyName, id: Id) -> ServoConfig {
+        let ticks_per_turn = family.ticks_per_turn();
+        let mut servo = family.servo(id);
+        servo.position += self.posture_rad * ticks_per_turn / std::f64::consts::TAU;
         servo.load = self.gravity;
-        servo.motor.backlash_ticks = self.backlash_deg * 4096.0 / 360.0;
+        servo.motor.backlash_ticks = self.backlash_deg * ticks_per_turn / 360.0;
         servo.motor.bandwidth_hz = self.bandwidth_hz;
         servo.stubborn_overload = self.stubborn_overload;
         servo.goal_while_off = if self.no_jump { GoalWhileOff::Present } else { GoalWhileOff::Kept };

@@ -1,13 +1,11 @@
 //! How a servo saves itself: overload, overcurrent, overheating, wrong voltage.
 //!
 //! An alarm that took torque away stays until the torque is switched off and on again; that of the voltage
-//! goes with its cause. Whether an alarm takes torque at all is the servo's unloading condition.
+//! goes with its cause. Whether an alarm takes torque at all is the servo's own business.
 
 use std::time::Duration;
 
-use crate::protocol::feetech::{Alarms, registers};
-
-use super::memory::Memory;
+use crate::protocol::feetech::Alarms;
 
 /// What the protection looks at.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +20,25 @@ pub struct Measured {
     pub voltage: f64,
 }
 
+/// What it lets pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Bearable {
+    /// The duty cycle (0 to 1).
+    pub duty: f64,
+    /// For how long more than that is borne.
+    pub duty_for: Duration,
+    /// The motor's current (A).
+    pub current_a: f64,
+    /// For how long more than that is borne.
+    pub current_for: Duration,
+    /// How hot it may be (°C).
+    pub temperature: f64,
+    /// The least supply (V).
+    pub least_voltage: f64,
+    /// The greatest supply (V).
+    pub most_voltage: f64,
+}
+
 /// The state of a servo's protection.
 #[derive(Clone, Debug, Default)]
 pub struct Protection {
@@ -32,26 +49,20 @@ pub struct Protection {
 }
 
 impl Protection {
-    /// Amperes of one unit of the current registers.
-    pub const AMPERES: f64 = 0.0065;
-
     /// Judges what was measured over the time `elapsed`.
-    pub fn judge(&mut self, measured: Measured, elapsed: Duration, memory: &Memory) {
-        let value = |register| f64::from(memory.value(register));
-        let patience = |register| Duration::from_secs_f64(value(register) * 0.01);
-        let is_overloaded = value(&registers::OVERLOAD_TORQUE) / 100.0 < measured.duty.abs();
-        if lasts(&mut self.overloaded_for, is_overloaded, elapsed, patience(&registers::PROTECTION_TIME)) {
+    pub fn judge(&mut self, measured: Measured, elapsed: Duration, bearable: &Bearable) {
+        let is_overloaded = bearable.duty < measured.duty.abs();
+        if lasts(&mut self.overloaded_for, is_overloaded, elapsed, bearable.duty_for) {
             self.latched |= Alarms::OVERLOAD;
         }
-        let is_over = value(&registers::PROTECTION_CURRENT) * Self::AMPERES < measured.current_a;
-        if lasts(&mut self.overcurrent_for, is_over, elapsed, patience(&registers::OVERCURRENT_TIME)) {
+        let is_over = bearable.current_a < measured.current_a;
+        if lasts(&mut self.overcurrent_for, is_over, elapsed, bearable.current_for) {
             self.latched |= Alarms::OVERCURRENT;
         }
-        if value(&registers::MAX_TEMPERATURE) < measured.temperature {
+        if bearable.temperature < measured.temperature {
             self.latched |= Alarms::OVERHEAT;
         }
-        let is_fed = value(&registers::MIN_VOLTAGE) / 10.0 <= measured.voltage
-            && measured.voltage <= value(&registers::MAX_VOLTAGE) / 10.0;
+        let is_fed = (bearable.least_voltage..=bearable.most_voltage).contains(&measured.voltage);
         self.voltage = if is_fed { Alarms::NONE } else { Alarms::VOLTAGE };
     }
 
@@ -63,20 +74,6 @@ impl Protection {
     /// The torque was switched off.
     pub fn on_torque_off(&mut self) {
         *self = Self { voltage: self.voltage, ..Self::default() };
-    }
-
-    /// How much effort is left, as a part of the whole.
-    pub fn effort_left(&self, memory: &Memory) -> f64 {
-        let unloading =
-            Alarms::from_bits(u8::try_from(memory.value(&registers::UNLOADING_CONDITION)).unwrap_or(0));
-        let taking = |alarm| self.alarms().contains(alarm) && unloading.contains(alarm);
-        if taking(Alarms::OVERHEAT) || taking(Alarms::VOLTAGE) {
-            0.0
-        } else if taking(Alarms::OVERLOAD) || taking(Alarms::OVERCURRENT) {
-            f64::from(memory.value(&registers::PROTECTIVE_TORQUE)) / 100.0
-        } else {
-            1.0
-        }
     }
 }
 

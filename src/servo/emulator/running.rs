@@ -245,7 +245,7 @@ impl Line {
 
     fn answer(&mut self, line: &str) -> Answer {
         let said = match Command::parse(line) {
-            Ok(Command::Watch(wanted)) => return Answer::Watching(self.bus.watchers.add(wanted)),
+            Ok(Command::Watch(wanted)) => return Answer::Watching(self.bus.wire.watchers.add(wanted)),
             Ok(Command::Unplug) => {
                 self.port.unplug();
                 self.bus.hang_up(now());

@@ -4,8 +4,6 @@
 
 use std::time::Duration;
 
-use std::f64::consts::TAU;
-
 /// Why words are not what was needed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum WordsError {
@@ -31,6 +29,15 @@ pub enum WordsError {
     /// A word that nothing asked for.
     #[error("`{0}` does not belong here")]
     Leftover(String),
+}
+
+/// Where something is, in a servo's own terms.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Place {
+    /// What its position register says there.
+    Ticks(f64),
+    /// So far from its middle (rad).
+    Radians(f64),
 }
 
 /// What is left of a command line.
@@ -85,7 +92,7 @@ impl Words {
         self.text_or_none(key).map_or(Ok(otherwise), |text| number(key, &text))
     }
 
-    pub(super) fn integer(&mut self, key: &str) -> Result<i32, WordsError> {
+    pub(super) fn integer(&mut self, key: &str) -> Result<i64, WordsError> {
         let text = self.text(key)?;
         parse(key, &text, "a whole number")
     }
@@ -112,11 +119,11 @@ impl Words {
     }
 
     /// Ticks, or radians from the middle where the value ends with `rad`.
-    pub(super) fn position(&mut self, key: &str) -> Result<f64, WordsError> {
+    pub(super) fn position(&mut self, key: &str) -> Result<Place, WordsError> {
         let text = self.text(key)?;
         match text.strip_suffix("rad") {
-            Some(radians) => Ok(2048.0 + number(key, radians)? * 4096.0 / TAU),
-            None => number(key, &text),
+            Some(radians) => number(key, radians).map(Place::Radians),
+            None => number(key, &text).map(Place::Ticks),
         }
     }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::protocol::feetech::Id;
 use crate::protocol::feetech::registers::{
     GOAL_POSITION, LOCK, MAX_ANGLE, MIN_ANGLE, POSITION_OFFSET, PRESENT_LOAD, PRESENT_POSITION, STATUS,
     TORQUE_ENABLE, TORQUE_LIMIT,
@@ -174,13 +175,13 @@ fn wheel_mode_turns_and_wraps() {
     assert!((0..4096).contains(&servo.value(&PRESENT_POSITION)));
 }
 
-fn servo(change: impl FnOnce(&mut ServoConfig)) -> EmulatedServo {
+fn servo(change: impl FnOnce(&mut ServoConfig)) -> FeetechServo {
     let mut config = ServoConfig::new(Id::new(4).unwrap());
     change(&mut config);
-    EmulatedServo::new(&config, Time(0))
+    FeetechServo::new(&config, Time(0))
 }
 
-fn write(servo: &mut EmulatedServo, register: &Register, value: i32) {
+fn write(servo: &mut FeetechServo, register: &Register, value: i32) {
     servo.write(register.address, register.encode(value).unwrap().as_ref());
 }
 

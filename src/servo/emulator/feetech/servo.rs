@@ -1,61 +1,19 @@
-//! One emulated servo: registers, a motor, and the firmware between them.
+//! One emulated Feetech servo: registers, a motor, and the firmware between them.
 //!
 //! Told the time by whoever calls it; knows nothing of the wire. Before anything is read or written the
 //! servo is brought up to that moment, so it costs nothing while nobody looks.
 
 use std::time::Duration;
 
-use crate::protocol::feetech::registers::{self, Register};
-use crate::protocol::feetech::{Alarms, Id};
-use crate::units::Time;
+use serde_json::json;
 
 use super::memory::{Memory, touches};
-use super::motor::{Aim, Drive, Motor, MotorConfig};
-use super::protection::{Measured, Protection};
-
-/// What happens to the goal while the torque is off.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum GoalWhileOff {
-    /// It stays, and the servo jumps to it when torque comes on: what a careful host must expect.
-    #[default]
-    Kept,
-    /// Torque comes on with the present position as the goal.
-    Present,
-}
-
-/// What one servo is like.
-#[derive(Clone, Debug)]
-pub struct ServoConfig {
-    /// Its address.
-    pub id: Id,
-    /// Where it stands at power-on (ticks).
-    pub position: f64,
-    /// Its motor.
-    pub motor: MotorConfig,
-    /// What pulls at it, as a part of the stall torque; positive pulls toward falling ticks.
-    pub load: f64,
-    /// The supply (V).
-    pub voltage: f64,
-    /// Whether it jumps when torque comes on.
-    pub goal_while_off: GoalWhileOff,
-    /// Overload stays until a power cycle, whatever the torque switch does.
-    pub stubborn_overload: bool,
-}
-
-impl ServoConfig {
-    /// An STS3215 at 7.4 V, in the middle, with nothing pulling at it.
-    pub fn new(id: Id) -> Self {
-        Self {
-            id,
-            position: 2048.0,
-            motor: MotorConfig::default(),
-            load: 0.0,
-            voltage: 7.4,
-            goal_while_off: GoalWhileOff::default(),
-            stubborn_overload: false,
-        }
-    }
-}
+use crate::protocol::feetech::Alarms;
+use crate::protocol::feetech::registers::{self, Register};
+use crate::servo::emulator::family::{EmulatedServo, GoalWhileOff, ServoConfig, return_delay};
+use crate::servo::emulator::motor::{Aim, Drive, Motor};
+use crate::servo::emulator::protection::{Bearable, Measured, Protection};
+use crate::units::Time;
 
 #[derive(Clone, Debug)]
 struct Pending {
@@ -65,11 +23,10 @@ struct Pending {
 
 /// One servo, as the wire sees it.
 #[derive(Clone, Debug)]
-pub struct EmulatedServo {
+pub(super) struct FeetechServo {
     memory: Memory,
     motor: Motor,
     protection: Protection,
-    forced: Alarms,
     pending: Option<Pending>,
     /// Where the position loop aims, by the encoder.
     target: f64,
@@ -81,100 +38,42 @@ pub struct EmulatedServo {
     asleep_until: Time,
 }
 
-impl EmulatedServo {
-    /// How long the motor runs between two looks of the protection.
-    const LOOK: Duration = Duration::from_millis(10);
-
-    /// Powers a servo up: torque off.
-    pub fn new(config: &ServoConfig, now: Time) -> Self {
-        let mut motor = Motor::new(config.motor, config.position);
-        motor.set_load(config.load);
-        let mut servo = Self {
-            memory: Memory::from_factory(config.id.raw()),
-            motor,
-            protection: Protection::default(),
-            forced: Alarms::NONE,
-            pending: None,
-            target: config.position,
-            goal_speed: 0.0,
-            voltage: config.voltage,
-            goal_while_off: config.goal_while_off,
-            stubborn_overload: config.stubborn_overload,
-            updated: now,
-            asleep_until: now,
-        };
-        servo.power_cycle(now);
-        servo
-    }
-
-    /// The id that it answers to.
-    pub fn id(&self) -> u8 {
+impl EmulatedServo for FeetechServo {
+    fn id(&self) -> u8 {
         u8::try_from(self.value(&registers::ID)).unwrap_or(0)
     }
 
-    /// How long it waits before it answers.
-    pub fn return_delay(&self) -> Duration {
-        Duration::from_micros(2 * self.value(&registers::RETURN_DELAY).unsigned_abs() as u64)
+    fn alarms(&self) -> Alarms {
+        self.protection.alarms()
     }
 
-    /// Whether it answers writes.
-    pub fn answers_everything(&self) -> bool {
-        self.value(&registers::RESPONSE_LEVEL) != 0
-    }
-
-    /// What it complains of.
-    pub fn alarms(&self) -> Alarms {
-        self.protection.alarms() | self.forced
-    }
-
-    /// The value of a register, as it was when last brought up to date.
-    pub fn value(&self, register: &Register) -> i32 {
-        self.memory.value(register)
-    }
-
-    /// The motor, to look at.
-    pub fn motor(&self) -> &Motor {
+    fn motor(&self) -> &Motor {
         &self.motor
     }
 
-    /// The motor, to do something to it from outside.
-    pub fn motor_mut(&mut self) -> &mut Motor {
+    fn motor_mut(&mut self) -> &mut Motor {
         &mut self.motor
     }
 
-    /// Gives it that supply (V).
-    pub fn set_voltage(&mut self, voltage: f64) {
+    fn set_voltage(&mut self, voltage: f64) {
         self.voltage = voltage;
     }
 
-    /// Makes it complain, until it is told otherwise.
-    pub fn force_alarms(&mut self, alarms: Alarms) {
-        self.forced = alarms;
-    }
-
-    /// Moves it by hand to what its position register then says.
-    pub fn put_at(&mut self, ticks: f64) {
+    fn put_at(&mut self, ticks: f64) {
         self.motor.put(ticks + f64::from(self.value(&registers::POSITION_OFFSET)));
     }
 
-    /// Where the encoder stands when the position register says `ticks`.
-    pub fn encoder_at(&self, ticks: f64) -> f64 {
+    fn encoder_at(&self, ticks: f64) -> f64 {
         ticks + f64::from(self.value(&registers::POSITION_OFFSET))
     }
 
-    /// Sets a register, whoever may write it, with what that brings about.
-    pub fn put(&mut self, register: &Register, value: i32) {
-        self.memory.put(register, value);
-        self.react(register.address, usize::from(register.size));
-    }
-
-    /// Brings it up to the moment; a moment that has passed changes nothing.
-    pub fn advance(&mut self, now: Time) {
+    fn advance(&mut self, now: Time) {
         let mut left = now.saturating_since(self.updated);
         if left.is_zero() {
             return;
         }
         self.updated = now;
+        let bearable = self.bearable();
         let look = Self::LOOK.max(left / 1000);
         while !left.is_zero() {
             let elapsed = look.min(left);
@@ -187,42 +86,12 @@ impl EmulatedServo {
                 temperature: self.motor.temperature(),
                 voltage: self.voltage,
             };
-            self.protection.judge(measured, elapsed, &self.memory);
+            self.protection.judge(measured, elapsed, &bearable);
         }
         self.tell();
     }
 
-    /// `len` bytes of registers from `address` on.
-    pub fn read(&self, address: u8, len: u8) -> impl Iterator<Item = u8> {
-        self.memory.bytes(address, len)
-    }
-
-    /// Takes a write, with what it brings about.
-    pub fn write(&mut self, address: u8, data: &[u8]) {
-        let had_torque = self.has_torque();
-        self.memory.write(address, data);
-        if touches(address, data.len(), &registers::TORQUE_ENABLE) {
-            self.on_torque_switch(had_torque);
-        }
-        self.react(address, data.len());
-    }
-
-    /// Keeps a write for the next action; a later one replaces it.
-    pub fn register_write(&mut self, address: u8, data: &[u8]) {
-        self.pending = Some(Pending { address, data: data.to_vec() });
-        self.memory.put(&registers::REGISTERED, 1);
-    }
-
-    /// Carries out the write that was kept; gives its address and data.
-    pub fn act(&mut self) -> Option<(u8, Vec<u8>)> {
-        let Pending { address, data } = self.pending.take()?;
-        self.memory.put(&registers::REGISTERED, 0);
-        self.write(address, &data);
-        Some((address, data))
-    }
-
-    /// Starts again: RAM is lost, the torque is off.
-    pub fn power_cycle(&mut self, now: Time) {
+    fn power_cycle(&mut self, now: Time) {
         self.advance(now);
         self.memory.power_cycle();
         self.protection = Protection::default();
@@ -234,25 +103,136 @@ impl EmulatedServo {
         self.tell();
     }
 
-    /// The supply breaks down: RAM is lost, and nothing is heard or said until it is back.
-    pub fn brown_out(&mut self, now: Time, until: Time) {
+    fn brown_out(&mut self, now: Time, until: Time) {
         self.power_cycle(now);
         self.asleep_until = until;
     }
 
-    /// Whether it has the power to listen.
-    pub fn is_awake(&self, now: Time) -> bool {
+    fn is_awake(&self, now: Time) -> bool {
         self.asleep_until <= now
     }
 
+    fn ticks_at(&self, radians: f64) -> f64 {
+        2048.0 + radians * 4096.0 / std::f64::consts::TAU
+    }
+
+    fn get(&self, register: &str) -> Option<i64> {
+        Register::by_name(register).map(|register| self.value(register).into())
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "clamped")]
+    fn put(&mut self, register: &str, value: i64) -> bool {
+        let Some(register) = Register::by_name(register) else { return false };
+        self.put_value(register, value.clamp(i32::MIN.into(), i32::MAX.into()) as i32);
+        true
+    }
+
+    fn state(&self) -> serde_json::Value {
+        json!({
+            "id": self.id(),
+            "position": self.value(&registers::PRESENT_POSITION),
+            "speed": self.value(&registers::PRESENT_SPEED),
+            "load": self.value(&registers::PRESENT_LOAD),
+            "goal": self.value(&registers::GOAL_POSITION),
+            "torque": self.value(&registers::TORQUE_ENABLE),
+            "torque_limit": self.value(&registers::TORQUE_LIMIT),
+            "temperature": self.motor.temperature(),
+            "voltage": f64::from(self.value(&registers::PRESENT_VOLTAGE)) / 10.0,
+            "alarms": self.alarms().to_string(),
+        })
+    }
+}
+
+impl FeetechServo {
+    /// How long the motor runs between two looks of the protection.
+    const LOOK: Duration = Duration::from_millis(10);
+    /// Amperes of one unit of the current registers.
+    const AMPERES: f64 = 0.0065;
+
+    /// Powers a servo up: torque off.
+    pub(super) fn new(config: &ServoConfig, now: Time) -> Self {
+        let mut motor = Motor::new(config.motor, config.position);
+        motor.set_load(config.load);
+        let mut servo = Self {
+            memory: Memory::from_factory(config.id.raw()),
+            motor,
+            protection: Protection::default(),
+            pending: None,
+            target: config.position,
+            goal_speed: 0.0,
+            voltage: config.voltage,
+            goal_while_off: config.goal_while_off,
+            stubborn_overload: config.stubborn_overload,
+            updated: now,
+            asleep_until: now,
+        };
+        for (register, value) in &config.registers {
+            if let (Some(register), Ok(value)) = (Register::by_name(register), i32::try_from(*value)) {
+                servo.memory.keep(register, value);
+            }
+        }
+        servo.power_cycle(now);
+        servo
+    }
+
+    /// How long it waits before it answers.
+    pub(super) fn return_delay(&self) -> Duration {
+        return_delay(self.value(&registers::RETURN_DELAY).into())
+    }
+
+    /// Whether it answers writes.
+    pub(super) fn answers_everything(&self) -> bool {
+        self.value(&registers::RESPONSE_LEVEL) != 0
+    }
+
+    /// The value of a register, as it was when last brought up to date.
+    pub(super) fn value(&self, register: &Register) -> i32 {
+        self.memory.value(register)
+    }
+
+    /// Sets a register, whoever may write it, with what that brings about.
+    pub(super) fn put_value(&mut self, register: &Register, value: i32) {
+        self.memory.put(register, value);
+        self.react(register.address, usize::from(register.size));
+    }
+
+    /// `len` bytes of registers from `address` on.
+    pub(super) fn read(&self, address: u8, len: u8) -> impl Iterator<Item = u8> {
+        self.memory.bytes(address, len)
+    }
+
+    /// Takes a write, with what it brings about.
+    pub(super) fn write(&mut self, address: u8, data: &[u8]) {
+        let had_torque = self.has_torque();
+        self.memory.write(address, data);
+        if touches(address, data.len(), &registers::TORQUE_ENABLE) {
+            self.on_torque_switch(had_torque);
+        }
+        self.react(address, data.len());
+    }
+
+    /// Keeps a write for the next action; a later one replaces it.
+    pub(super) fn register_write(&mut self, address: u8, data: &[u8]) {
+        self.pending = Some(Pending { address, data: data.to_vec() });
+        self.memory.put(&registers::REGISTERED, 1);
+    }
+
+    /// Carries out the write that was kept; gives its address and data.
+    pub(super) fn act(&mut self) -> Option<(u8, Vec<u8>)> {
+        let Pending { address, data } = self.pending.take()?;
+        self.memory.put(&registers::REGISTERED, 0);
+        self.write(address, &data);
+        Some((address, data))
+    }
+
     /// Back to the factory's registers; the id stays.
-    pub fn reset(&mut self, now: Time) {
+    pub(super) fn reset(&mut self, now: Time) {
         self.memory.reset();
         self.power_cycle(now);
     }
 
     /// Makes the present position read 2048, for good.
-    pub fn calibrate_offset(&mut self) {
+    pub(super) fn calibrate_offset(&mut self) {
         #[expect(clippy::cast_possible_truncation, reason = "float casts saturate")]
         let offset = self.motor.position().round() as i32 - 2048;
         self.memory.keep(&registers::POSITION_OFFSET, offset);
@@ -339,8 +319,37 @@ impl EmulatedServo {
             aim,
             speed_limit: self.goal_speed.min(most),
             acceleration_limit: if 0.0 < acceleration { acceleration } else { f64::INFINITY },
-            effort_limit: limit.min(1.0) * self.protection.effort_left(&self.memory),
+            effort_limit: limit.min(1.0) * self.effort_left(),
             stiffness: value(&registers::POSITION_P) / f64::from(registers::POSITION_P.default),
+        }
+    }
+
+    /// What the protection lets pass, as the registers say it.
+    fn bearable(&self) -> Bearable {
+        let value = |register| f64::from(self.value(register));
+        let patience = |register| Duration::from_secs_f64(value(register) * 0.01);
+        Bearable {
+            duty: value(&registers::OVERLOAD_TORQUE) / 100.0,
+            duty_for: patience(&registers::PROTECTION_TIME),
+            current_a: value(&registers::PROTECTION_CURRENT) * Self::AMPERES,
+            current_for: patience(&registers::OVERCURRENT_TIME),
+            temperature: value(&registers::MAX_TEMPERATURE),
+            least_voltage: value(&registers::MIN_VOLTAGE) / 10.0,
+            most_voltage: value(&registers::MAX_VOLTAGE) / 10.0,
+        }
+    }
+
+    /// How much effort the protection leaves, as a part of the whole.
+    fn effort_left(&self) -> f64 {
+        let unloading = u8::try_from(self.value(&registers::UNLOADING_CONDITION)).unwrap_or(0);
+        let alarms = self.alarms();
+        let taking = |alarm| alarms.contains(alarm) && Alarms::from_bits(unloading).contains(alarm);
+        if taking(Alarms::OVERHEAT) || taking(Alarms::VOLTAGE) {
+            0.0
+        } else if taking(Alarms::OVERLOAD) || taking(Alarms::OVERCURRENT) {
+            f64::from(self.value(&registers::PROTECTIVE_TORQUE)) / 100.0
+        } else {
+            1.0
         }
     }
 
@@ -358,7 +367,7 @@ impl EmulatedServo {
         memory.put(&registers::PRESENT_LOAD, (motor.duty() * 1000.0).round() as i32);
         memory.put(&registers::PRESENT_VOLTAGE, (self.voltage * 10.0).round() as i32);
         memory.put(&registers::PRESENT_TEMPERATURE, motor.temperature().round() as i32);
-        memory.put(&registers::PRESENT_CURRENT, (motor.current_a() / Protection::AMPERES).round() as i32);
+        memory.put(&registers::PRESENT_CURRENT, (motor.current_a() / Self::AMPERES).round() as i32);
         memory.put(&registers::MOVING, i32::from(is_moving));
         let alarms = self.alarms();
         self.memory.put(&registers::STATUS, i32::from(alarms.bits()));

@@ -8,14 +8,14 @@ const SIZE: usize = END as usize;
 
 /// The bytes of a servo's registers.
 #[derive(Clone, Debug)]
-pub struct Memory {
+pub(super) struct Memory {
     now: [u8; SIZE],
     kept: [u8; SIZE],
 }
 
 impl Memory {
     /// As it comes from the factory, with that id.
-    pub fn from_factory(id: u8) -> Self {
+    pub(super) fn from_factory(id: u8) -> Self {
         let mut memory = Self { now: [0; SIZE], kept: [0; SIZE] };
         for register in STS3215 {
             memory.put_raw(register, register.default);
@@ -26,7 +26,7 @@ impl Memory {
     }
 
     /// As it is after the power was away: RAM as from the factory, EEPROM as kept.
-    pub fn power_cycle(&mut self) {
+    pub(super) fn power_cycle(&mut self) {
         let factory = Self::from_factory(0).now;
         for register in STS3215 {
             let range = range_of(register);
@@ -38,18 +38,18 @@ impl Memory {
     }
 
     /// The factory's registers, for good; the id stays.
-    pub fn reset(&mut self) {
+    pub(super) fn reset(&mut self) {
         *self = Self::from_factory(self.now[usize::from(registers::ID.address)]);
     }
 
     /// `len` bytes from `address` on; zeros where there are no registers.
-    pub fn bytes(&self, address: u8, len: u8) -> impl Iterator<Item = u8> {
+    pub(super) fn bytes(&self, address: u8, len: u8) -> impl Iterator<Item = u8> {
         let from = usize::from(address);
         (from..from + usize::from(len)).map(|at| self.now.get(at).copied().unwrap_or(0))
     }
 
     /// Takes what the host writes; bytes that it may not change stay as they are.
-    pub fn write(&mut self, address: u8, data: &[u8]) {
+    pub(super) fn write(&mut self, address: u8, data: &[u8]) {
         let is_kept = self.value(&LOCK) == 0;
         for (at, byte) in (usize::from(address)..).zip(data) {
             let Some(register) = register_at(at).filter(|register| register.access == Access::ReadWrite)
@@ -64,12 +64,12 @@ impl Memory {
     }
 
     /// The value of a register.
-    pub fn value(&self, register: &Register) -> i32 {
+    pub(super) fn value(&self, register: &Register) -> i32 {
         register.decode_raw(self.raw(register))
     }
 
     /// Sets a register, whoever may write it; a value that does not fit becomes the nearest that does.
-    pub fn put(&mut self, register: &Register, value: i32) {
+    pub(super) fn put(&mut self, register: &Register, value: i32) {
         let (least, most) = register.range();
         if let Ok(bytes) = register.encode(value.clamp(least, most)) {
             self.now[range_of(register)].copy_from_slice(bytes.as_ref());
@@ -77,7 +77,7 @@ impl Memory {
     }
 
     /// As [`Self::put`], and for good.
-    pub fn keep(&mut self, register: &Register, value: i32) {
+    pub(super) fn keep(&mut self, register: &Register, value: i32) {
         self.put(register, value);
         let range = range_of(register);
         self.kept[range.clone()].copy_from_slice(&self.now[range]);
@@ -97,7 +97,7 @@ impl Memory {
 }
 
 /// Whether a write of `len` bytes at `address` touches the register.
-pub fn touches(address: u8, len: usize, register: &Register) -> bool {
+pub(super) fn touches(address: u8, len: usize, register: &Register) -> bool {
     let (from, range) = (usize::from(address), range_of(register));
     from < range.end && range.start < from + len
 }
