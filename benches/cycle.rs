@@ -18,7 +18,7 @@ use emulated_arm::{Arm, Changes, Goals, follower};
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value as Json, json};
-use servo_arm::config::hardware::{RealtimeConfig, TorquePolicy};
+use servo_arm::config::hardware::{ArmEnd, CommandLoss, RealtimeConfig, TorquePolicy};
 use servo_arm::config::parameters::Value;
 use servo_arm::control::arm::{ArmCore, ArmPolicy, MeasuredJoint};
 use servo_arm::control::follower::{Follower, Request};
@@ -155,6 +155,7 @@ fn pure(lasts: Duration) -> Json {
         misses_to_degraded: 10,
         misses_to_fault: 100,
         on_fault: TorquePolicy::Hold,
+        on_command_loss: CommandLoss { after: None, end: ArmEnd::Hold },
     };
     let mut core = ArmCore::new(&setup.limits, period_secs, policy, true);
     core.on_connected(&[Standing::default(); SERVOS]);

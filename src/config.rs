@@ -17,6 +17,7 @@ pub mod manager;
 pub mod parameters;
 pub mod servos;
 pub mod settings;
+pub mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

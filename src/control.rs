@@ -8,11 +8,13 @@ pub mod beat;
 pub mod ensemble;
 pub mod follower;
 pub mod gripper;
+pub mod rest;
 pub mod roster;
 pub mod safety;
 pub mod stream;
 pub mod switching;
 pub mod torque;
+pub mod watch;
 
 /// The limiter is mathematics of motion, and stands with it; it has its last word here.
 pub use crate::trajectory::limiter;

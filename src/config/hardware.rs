@@ -6,6 +6,7 @@ use super::declaration::Declaration;
 use super::parameters::Value;
 use super::servos;
 pub use super::servos::{FurtherServo, MimicServo, ServoConfig};
+use super::watch::WatchConfig;
 
 /// The configuration of an arm's buses and servos.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,10 +33,14 @@ pub struct HardwareConfig {
     pub misses_to_degraded: u32,
     /// How many cycles in a row a servo may be silent before the arm is faulted.
     pub misses_to_fault: u32,
-    /// Temperature that is reported as a warning (°C).
-    pub temperature_warn_degc: f64,
-    /// What becomes of the torque when the node stops.
-    pub on_shutdown: TorquePolicy,
+    /// How the servos are watched.
+    pub watch: WatchConfig,
+    /// Where the arm rests (rad or m, one for each joint), if it has such a place.
+    pub rest_pose: Option<Vec<f64>>,
+    /// What becomes of the arm when its commands do not come any more.
+    pub on_command_loss: CommandLoss,
+    /// What becomes of the arm when the node stops.
+    pub on_shutdown: ArmEnd,
     /// What becomes of the torque at a fault.
     pub on_fault: TorquePolicy,
     /// How the control thread runs.
@@ -83,6 +88,26 @@ pub enum TorquePolicy {
     Release,
 }
 
+/// What becomes of an arm that nobody moves any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArmEnd {
+    /// The servos keep holding their last goal.
+    Hold,
+    /// The arm goes to its rest pose, and the servos hold it there.
+    Rest,
+    /// The servos let go; an arm under gravity falls.
+    Release,
+}
+
+/// What becomes of an arm whose commands do not come any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandLoss {
+    /// How long after the last command; `None` for never, and the arm holds.
+    pub after: Option<Duration>,
+    /// What happens then.
+    pub end: ArmEnd,
+}
+
 /// How the control thread asks the operating system to run it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RealtimeConfig {
@@ -101,6 +126,7 @@ impl HardwareConfig {
     pub fn declare(declaration: &mut Declaration<'_>, joints: &[String]) -> Self {
         let d = declaration;
         let policies = [("hold", TorquePolicy::Hold), ("release", TorquePolicy::Release)];
+        let ends = [("hold", ArmEnd::Hold), ("rest", ArmEnd::Rest), ("release", ArmEnd::Release)];
         let buses = buses(d);
         let servos::Servos { servos, further, mimics } = servos::declare(d, &buses, joints);
         Self {
@@ -152,20 +178,34 @@ impl HardwareConfig {
                 1..=1_000_000,
                 "Cycles in a row without a servo's answer until the arm is faulted.",
             )),
-            temperature_warn_degc: d.number_in(
-                "temperature_warn_degc",
-                60.0,
-                0.0..=150.0,
-                "Temperature that is reported as a warning (degrees Celsius).",
-            ),
+            watch: WatchConfig::declare(d, joints),
+            rest_pose: rest_pose(d, joints),
+            on_command_loss: CommandLoss {
+                after: Some(secs(
+                    d,
+                    "command_loss_s",
+                    0.0,
+                    3600.0,
+                    "So long after the last of joint_commands the arm does what on_command_loss says (s); 0 for never.",
+                ))
+                .filter(|after| !after.is_zero()),
+                end: d
+                    .one_of(
+                        "on_command_loss",
+                        "hold",
+                        &ends,
+                        "The arm when joint_commands ended: hold, rest (in rest_pose) or release; a released arm falls.",
+                    )
+                    .unwrap_or(ArmEnd::Hold),
+            },
             on_shutdown: d
                 .one_of(
                     "on_shutdown",
                     "hold",
-                    &policies,
-                    "Torque when the node stops: hold or release; a released arm falls.",
+                    &ends,
+                    "The arm when the node stops: hold, rest (in rest_pose) or release; a released arm falls.",
                 )
-                .unwrap_or(TorquePolicy::Hold),
+                .unwrap_or(ArmEnd::Hold),
             on_fault: d
                 .one_of(
                     "on_fault",
@@ -177,6 +217,19 @@ impl HardwareConfig {
             realtime: realtime(d),
             has_ik_node: d.or("has_ik_node", true, "Whether arm_node hosts ik_node too."),
         }
+        .with_rest_pose_where_needed(d)
+    }
+
+    fn with_rest_pose_where_needed(self, declaration: &mut Declaration<'_>) -> Self {
+        let of_end = |name: &str, end: ArmEnd| (end == ArmEnd::Rest).then(|| name.to_owned());
+        let who = of_end("on_shutdown", self.on_shutdown)
+            .or_else(|| of_end("on_command_loss", self.on_command_loss.end))
+            .or_else(|| self.watch.needs_rest_pose());
+        if let Some(who) = who.filter(|_| self.rest_pose.is_none() && !declaration.has("rest_pose")) {
+            let expected = format!("`{who}` is \"rest\", so it must have a position for each joint");
+            declaration.refuse("rest_pose", Value::DoubleArray(Vec::new()), expected);
+        }
+        self
     }
 }
 
@@ -239,6 +292,17 @@ fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
             "What the adapter holds bytes back (s); 0.016 for an untuned FTDI.",
         ),
     }
+}
+
+fn rest_pose(d: &mut Declaration<'_>, joints: &[String]) -> Option<Vec<f64>> {
+    let about = "Where the arm rests: a position for each of `joints` (rad or m), within their limits.";
+    let pose: Vec<f64> = d.optional("rest_pose", about)?;
+    if pose.len() != joints.len() || pose.iter().any(|position| !position.is_finite()) {
+        let expected = format!("it must have a finite position for each of the {} joints", joints.len());
+        d.refuse("rest_pose", Value::DoubleArray(pose), expected);
+        return None;
+    }
+    Some(pose)
 }
 
 fn realtime(d: &mut Declaration<'_>) -> RealtimeConfig {

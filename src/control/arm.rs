@@ -3,15 +3,21 @@
 //! The shell reads the bus, calls [`ArmCore::tick`], carries out the [`Orders`] in their order, and reports what
 //! it read back; it decides nothing. Torque comes on in steps, one a tick: goals at the present positions, the
 //! least torque limit, torque, then every servo read back, then the limit rises. Nothing moves meanwhile.
+//! What is watched of the servos, and the way to the rest pose, is in `care`; what users ask for in `requests`.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
+
+mod care;
+mod requests;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
+pub use self::care::Care;
+use self::care::Caring;
 use super::limiter::Limiter;
 use super::safety::{Cause, State, Transition};
 use super::torque::{Standing, Torque, TorqueNews, TorqueOrder};
-use crate::config::hardware::TorquePolicy;
+use crate::config::hardware::{CommandLoss, TorquePolicy};
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -56,6 +62,19 @@ pub trait ReferenceSource {
     /// They come in as infinite, which means the configured limit.
     fn limit_efforts(&mut self, _limits: &mut [f64]) {}
 
+    /// Motion goes no faster than this part of its speed from now on (0 to 1).
+    fn limit_speed(&mut self, _most: f64) {}
+
+    /// Whether somebody knows that this joint pushes against something, and takes care of it.
+    fn may_stall(&self, _joint: usize) -> bool {
+        false
+    }
+
+    /// For how long no command has come, of a source that was obeyed and needs to be heard again and again.
+    fn silence(&self, _now: Time) -> Option<Duration> {
+        None
+    }
+
     /// The arm holds at these positions from now on, and can move.
     fn hold_at(&mut self, positions: &[f64]);
 
@@ -87,6 +106,8 @@ pub struct ArmPolicy {
     pub misses_to_fault: u32,
     /// What becomes of torque at a fault and at an emergency stop.
     pub on_fault: TorquePolicy,
+    /// What becomes of an arm whose commands do not come any more.
+    pub on_command_loss: CommandLoss,
 }
 
 /// What the servos are to be told this tick, in this order.
@@ -115,7 +136,10 @@ pub struct ArmCore {
     latched: Option<State>,
     torque: Torque,
     torque_wanted: bool,
+    caring: Caring,
     transitions: VecDeque<Transition>,
+    /// Why the arm is in its state.
+    cause: Option<Cause>,
 }
 
 /// A servo that was silent for so many cycles may have been without power.
@@ -139,13 +163,20 @@ impl ArmCore {
             latched: None,
             torque: Torque::new(joints, policy.torque_ramp),
             torque_wanted: torque_on_start,
+            caring: Caring::careless(limits),
             transitions: VecDeque::with_capacity(TRANSITIONS_CAPACITY),
+            cause: None,
         }
     }
 
     /// The arm's state.
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// Why it is in that state; `None` before the first transition.
+    pub fn cause(&self) -> Option<Cause> {
+        self.cause
     }
 
     /// The servos' torque.
@@ -182,6 +213,7 @@ impl ArmCore {
     pub fn on_connected(&mut self, standing: &[Standing]) {
         self.torque.forget(Some(standing));
         self.misses.fill(0);
+        self.caring.forget();
         let state = self.latched.take().unwrap_or(State::Identified);
         self.enter(state, Cause::ServosIdentified);
     }
@@ -196,26 +228,6 @@ impl ArmCore {
         self.enter(State::Disconnected, Cause::PortLost);
     }
 
-    /// A user's request; refused with a reason where it makes no sense now.
-    ///
-    /// # Errors
-    /// Why it cannot be carried out.
-    pub fn request(
-        &mut self,
-        request: ArmRequest,
-        source: &mut dyn ReferenceSource,
-    ) -> Result<(), &'static str> {
-        match request {
-            ArmRequest::TorqueOn => self.ask_torque(),
-            ArmRequest::TorqueOff => {
-                self.ask_release(source, State::Releasing, Cause::TorqueOffAsked);
-                Ok(())
-            }
-            ArmRequest::EmergencyStop => self.emergency_stop(source),
-            ArmRequest::Reset => self.reset(source),
-        }
-    }
-
     /// One tick. `fresh` has, for each joint, what its servo said in this cycle.
     pub fn tick(
         &mut self,
@@ -223,15 +235,18 @@ impl ArmCore {
         fresh: impl IntoIterator<Item = Option<MeasuredJoint>>,
         source: &mut dyn ReferenceSource,
     ) -> Orders {
-        self.take_measurements(fresh);
-        self.judge(source);
+        self.take_measurements(now, fresh);
+        self.watch(now, source);
+        self.judge(now, source);
         let torque = self.advance_torque(now, source);
-        let moves = self.state.can_move();
+        let obeys = self.state.can_move();
         self.references.fill(Reference::Hold);
-        let commanded = source.step(now, &self.measured, &mut self.references) && moves;
-        if moves {
+        let commanded = source.step(now, &self.measured, &mut self.references) && obeys;
+        if obeys {
             self.note_motion(commanded);
+            self.look_for_commands(now, source);
         }
+        let moves = obeys || self.go_to_rest_pose(source);
         self.take_effort_limits(source);
         let torque = torque.or_else(|| self.torque.next_limit_order());
         if self.torque.is_on() {
@@ -249,10 +264,10 @@ impl ArmCore {
         source: &mut dyn ReferenceSource,
     ) {
         let news = self.torque.on_read_back(joint, said, self.commands[joint], tolerance);
-        self.on_news(news, source);
+        self.on_news(self.caring.now(), news, source);
     }
 
-    fn take_measurements(&mut self, fresh: impl IntoIterator<Item = Option<MeasuredJoint>>) {
+    fn take_measurements(&mut self, now: Time, fresh: impl IntoIterator<Item = Option<MeasuredJoint>>) {
         for (joint, ((measured, misses), fresh)) in
             self.measured.iter_mut().zip(&mut self.misses).zip(fresh).enumerate()
         {
@@ -260,6 +275,7 @@ impl ArmCore {
                 Some(new) => {
                     if SUSPICIOUS_MISSES <= *misses {
                         self.torque.suspect(joint);
+                        self.caring.note_return(now, joint);
                     }
                     (*measured, *misses) = (new, 0);
                 }
@@ -268,105 +284,40 @@ impl ArmCore {
         }
     }
 
-    fn judge(&mut self, source: &mut dyn ReferenceSource) {
+    fn judge(&mut self, now: Time, source: &mut dyn ReferenceSource) {
         let Some((joint, &worst)) = self.misses.iter().enumerate().max_by_key(|(_, misses)| **misses) else {
             return;
         };
         match self.state {
-            State::Energizing | State::Holding | State::Active | State::Degraded
+            State::Energizing | State::Holding | State::Active | State::Degraded | State::Resting
                 if self.policy.misses_to_fault <= worst =>
             {
-                self.latch(source, State::Faulted, Cause::ServoLost(joint));
+                let cause = self.caring.silence(now, joint, Cause::ServoLost(joint));
+                self.latch(source, State::Faulted, cause);
             }
             State::Holding | State::Active if self.policy.misses_to_degraded <= worst => {
-                self.enter(State::Degraded, Cause::ServoSilent(joint));
+                let cause = self.caring.silence(now, joint, Cause::ServoSilent(joint));
+                self.enter(State::Degraded, cause);
             }
-            State::Degraded if worst == 0 => self.enter(State::Holding, Cause::ServosAnswer),
+            State::Degraded if worst == 0 && !self.caring.is_slow() => {
+                let was_slow = matches!(self.cause, Some(Cause::Tripped(..)));
+                let cause = if was_slow { Cause::TripOver } else { Cause::ServosAnswer };
+                self.enter(State::Holding, cause);
+            }
             _ => {}
         }
-    }
-
-    fn ask_torque(&mut self) -> Result<(), &'static str> {
-        match self.state {
-            State::Disconnected => Err("the arm is Disconnected; its servos must answer first"),
-            State::Faulted => Err("the arm is Faulted; reset it first"),
-            State::EmergencyStop => Err("the arm is in EmergencyStop; reset it first"),
-            _ => {
-                self.torque_wanted = true;
-                Ok(())
-            }
-        }
-    }
-
-    fn ask_release(&mut self, source: &mut dyn ReferenceSource, to: State, cause: Cause) {
-        self.torque_wanted = false;
-        source.halt("torque is off");
-        if self.state == State::Disconnected {
-            return;
-        }
-        self.torque.switch_off(&self.commands);
-        if !self.state.is_latched() {
-            self.enter(to, cause);
-        }
-    }
-
-    fn latch(&mut self, source: &mut dyn ReferenceSource, to: State, cause: Cause) {
-        if self.state == State::Disconnected || self.state == to {
-            return;
-        }
-        // Torque that was on its way is not worth keeping.
-        let release = self.policy.on_fault == TorquePolicy::Release || self.state == State::Energizing;
-        source.halt(cause.text());
-        self.enter(to, cause);
-        if release {
-            self.ask_release(source, to, cause);
-        }
-    }
-
-    fn latch_released(&mut self, source: &mut dyn ReferenceSource, cause: Cause) {
-        source.halt(cause.text());
-        self.enter(State::Faulted, cause);
-        self.ask_release(source, State::Faulted, cause);
-    }
-
-    fn emergency_stop(&mut self, source: &mut dyn ReferenceSource) -> Result<(), &'static str> {
-        if self.state == State::Disconnected {
-            self.latched = Some(State::EmergencyStop);
-            return Err("the arm is Disconnected; it will be in EmergencyStop once its servos answer");
-        }
-        self.latch(source, State::EmergencyStop, Cause::EmergencyStopPressed);
-        Ok(())
-    }
-
-    fn reset(&mut self, source: &mut dyn ReferenceSource) -> Result<(), &'static str> {
-        if !self.state.is_latched() {
-            return Err("there is nothing to reset; the arm is neither Faulted nor in EmergencyStop");
-        }
-        if self.misses.iter().any(|&misses| self.policy.misses_to_degraded <= misses) {
-            return Err("not every servo answers; mend that first");
-        }
-        if self.torque.is_lost() {
-            return Err("a servo lost its torque by itself; switch torque off before the reset");
-        }
-        if self.torque.is_on() {
-            source.hold_at(&self.commands);
-            self.enter(State::Holding, Cause::ResetAsked);
-        } else {
-            self.torque.forgive_stuck();
-            self.enter(State::Identified, Cause::ResetAsked);
-        }
-        Ok(())
     }
 
     /// One step on the way to torque or away from it.
     fn advance_torque(&mut self, now: Time, source: &mut dyn ReferenceSource) -> Option<TorqueOrder> {
         let all_fresh = self.measured.iter().all(|measured| measured.fresh);
-        if self.state == State::Identified && self.torque_wanted && self.torque.is_settled() && all_fresh {
+        let may_start = self.torque_wanted && self.torque.is_settled() && self.caring.fault().is_none();
+        if self.state == State::Identified && may_start && all_fresh {
             self.start_holding();
             return None;
         }
         let (order, news) = self.torque.next_order(now);
-        self.on_news(news, source);
+        self.on_news(now, news, source);
         order
     }
 
@@ -376,11 +327,12 @@ impl ArmCore {
             self.commands[joint] = position;
             self.limiters[joint].reset(position);
         }
+        self.caring.relax_none();
         self.torque.switch_on();
         self.enter(State::Energizing, Cause::TorqueAsked);
     }
 
-    fn on_news(&mut self, news: Option<TorqueNews>, source: &mut dyn ReferenceSource) {
+    fn on_news(&mut self, now: Time, news: Option<TorqueNews>, source: &mut dyn ReferenceSource) {
         match news {
             None => {}
             Some(TorqueNews::Confirmed) => {
@@ -388,7 +340,10 @@ impl ArmCore {
                 self.enter(State::Holding, Cause::TorqueConfirmed);
             }
             Some(TorqueNews::Refused(joint)) => self.latch_released(source, Cause::TorqueRefused(joint)),
-            Some(TorqueNews::Lost(joint)) => self.latch(source, State::Faulted, Cause::TorqueLost(joint)),
+            Some(TorqueNews::Lost(joint)) => {
+                let cause = self.caring.limpness(now, joint);
+                self.latch(source, State::Faulted, cause);
+            }
             Some(TorqueNews::Stuck(joint)) => self.enter(State::Faulted, Cause::TorqueStuck(joint)),
             Some(TorqueNews::LetGo) if self.state == State::Releasing => {
                 self.enter(State::Identified, Cause::TorqueOffConfirmed);
@@ -430,7 +385,10 @@ impl ArmCore {
             *command = match reference {
                 Reference::Follow(position) if moves => limiter.follow(*position),
                 Reference::Track { position, velocity } if moves => limiter.track(*position, *velocity),
-                _ => limiter.brake(),
+                _ => match self.caring.relaxed(joint).filter(|_| self.state.is_latched()) {
+                    Some(position) => limiter.follow(position),
+                    None => limiter.brake(),
+                },
             };
         }
     }
@@ -442,10 +400,14 @@ impl ArmCore {
         if self.transitions.len() < TRANSITIONS_CAPACITY {
             self.transitions.push_back(Transition { from: self.state, to, cause });
         }
-        self.state = to;
+        (self.state, self.cause) = (to, Some(cause));
     }
 }
 
 #[cfg(test)]
 #[path = "arm_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "arm/care_tests.rs"]
+mod care_tests;

@@ -2,6 +2,8 @@
 
 use super::super::torque::LEAST_TORQUE;
 use super::*;
+use crate::config::hardware::ArmEnd;
+use crate::control::safety::Refusal;
 use crate::trajectory::limits::RawLimits;
 
 const PERIOD: f64 = 0.01;
@@ -69,6 +71,7 @@ impl Bench {
             misses_to_degraded: 3,
             misses_to_fault: 10,
             on_fault,
+            on_command_loss: CommandLoss { after: None, end: ArmEnd::Hold },
         };
         let mut bench = Self {
             core: ArmCore::new(&limits, PERIOD, policy, true),
@@ -131,7 +134,7 @@ impl Bench {
         self.now = self.now.plus_secs(PERIOD);
     }
 
-    fn ask(&mut self, request: ArmRequest) -> Result<(), &'static str> {
+    fn ask(&mut self, request: ArmRequest) -> Result<(), Refusal> {
         self.core.request(request, &mut self.source)
     }
 
@@ -311,6 +314,7 @@ fn a_servo_that_does_not_let_go_is_named_and_the_arm_is_not_said_to_be_free() {
     bench.run(300);
     assert!(bench.transitions().contains(&(State::Faulted, Cause::TorqueStuck(0))));
     assert!(bench.core.torque().may_hold());
+    assert_eq!(bench.ask(ArmRequest::Reset).unwrap_err().joint, Some(0), "nobody knows whether it holds");
     bench.stubborn = false;
     bench.ask(ArmRequest::TorqueOff).unwrap();
     bench.run(20);
@@ -342,6 +346,7 @@ fn a_servo_that_was_silent_is_asked_first_whether_it_still_holds() {
     (bench.silent[0], bench.servos[0].torque) = (false, false);
     bench.run(2);
     assert_eq!(bench.core.state(), State::Faulted);
+    assert_eq!(bench.core.cause(), Some(Cause::BrownOut(0)), "what is silent and then limp had no power");
 }
 
 #[test]

@@ -62,6 +62,13 @@ pub struct Ensemble {
 }
 
 impl Member {
+    fn may_stall(&self, joint: usize) -> bool {
+        match self {
+            Self::Trajectory(_) => false,
+            Self::Gripper(gripper) => gripper.may_stall(joint),
+        }
+    }
+
     fn source(&mut self) -> &mut dyn ReferenceSource {
         match self {
             Self::Trajectory(follower) => follower,
@@ -187,6 +194,14 @@ impl ReferenceSource for Ensemble {
 
     fn limit_efforts(&mut self, limits: &mut [f64]) {
         self.members.iter_mut().for_each(|member| member.source().limit_efforts(limits));
+    }
+
+    fn limit_speed(&mut self, most: f64) {
+        self.members.iter_mut().for_each(|member| member.source().limit_speed(most));
+    }
+
+    fn may_stall(&self, joint: usize) -> bool {
+        self.members.iter().any(|member| member.may_stall(joint))
     }
 
     fn hold_at(&mut self, positions: &[f64]) {

@@ -385,6 +385,10 @@ impl ReferenceSource for Follower {
         moves
     }
 
+    fn limit_speed(&mut self, most: f64) {
+        self.speed.limit(most);
+    }
+
     fn hold_at(&mut self, positions: &[f64]) {
         self.halt("the arm starts to hold");
         self.halted = None;

@@ -427,6 +427,11 @@ impl ReferenceSource for Gripper {
         }
     }
 
+    /// A gripper notices by itself that it stands, and what it then holds is held with limited effort.
+    fn may_stall(&self, joint: usize) -> bool {
+        joint == self.joint && !matches!(self.phase, Phase::Holding { .. })
+    }
+
     fn hold_at(&mut self, positions: &[f64]) {
         self.halt("the arm starts to hold");
         let Some(&at) = positions.get(self.joint) else { return };

@@ -6,10 +6,14 @@
 //!   port lost                   torque let go                                       k misses▼  │all answer
 //!  (from anywhere)                    └──────── Releasing ◀──torque off──              Degraded ──m misses──▶ Faulted
 //! ```
-//! `EmergencyStop` is entered from anywhere but Disconnected; it and Faulted are latched until a reset.
+//! `EmergencyStop` is entered from anywhere but Disconnected; it and Faulted are latched until a reset. `Resting` is the
+//! way to the rest pose, and ends in Holding or Faulted. docs/safety.md has the whole table.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use std::fmt;
+
+use super::watch::Trip;
+use crate::config::watch::Watched;
 
 /// The state of an arm as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,8 +29,10 @@ pub enum State {
     Holding,
     /// Torque is on and motion is commanded.
     Active,
-    /// As Holding or Active, with a servo that has been silent for a while.
+    /// As Holding or Active, with a servo that has been silent for a while, or a trip that slows motions down.
     Degraded,
+    /// The arm goes to its rest pose; nothing else is obeyed on the way.
+    Resting,
     /// Torque is going off, and every servo is asked whether it did.
     Releasing,
     /// Something went wrong that only a reset may forget.
@@ -36,6 +42,20 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Disconnected,
+        Self::Identified,
+        Self::Energizing,
+        Self::Holding,
+        Self::Active,
+        Self::Degraded,
+        Self::Resting,
+        Self::Releasing,
+        Self::Faulted,
+        Self::EmergencyStop,
+    ];
+
     /// Whether commands are obeyed.
     pub fn can_move(self) -> bool {
         matches!(self, Self::Holding | Self::Active | Self::Degraded)
@@ -56,6 +76,7 @@ impl fmt::Display for State {
             Self::Holding => "Holding",
             Self::Active => "Active",
             Self::Degraded => "Degraded",
+            Self::Resting => "Resting",
             Self::Releasing => "Releasing",
             Self::Faulted => "Faulted",
             Self::EmergencyStop => "EmergencyStop",
@@ -93,8 +114,20 @@ pub enum Cause {
     TorqueRefused(usize),
     /// The joint's servo did not say that it let go when it was told to.
     TorqueStuck(usize),
-    /// The joint's servo went limp by itself, by a power dip for one.
+    /// The joint's servo went limp by itself.
     TorqueLost(usize),
+    /// The joint's servo fell silent or limp when its supply broke down.
+    BrownOut(usize),
+    /// What is watched of a joint's servo is at its trip level.
+    Tripped(Watched, usize),
+    /// The trip that slowed motions down is over.
+    TripOver,
+    /// No command has come for longer than `command_loss_s`.
+    CommandsLost,
+    /// The node stops, and its arm is to rest then.
+    NodeStops,
+    /// The arm is in its rest pose.
+    RestReached,
     /// Somebody pressed the button.
     EmergencyStopPressed,
     /// A user asked for a reset, and every servo answers.
@@ -109,7 +142,9 @@ impl Cause {
             | Self::ServoLost(joint)
             | Self::TorqueRefused(joint)
             | Self::TorqueStuck(joint)
-            | Self::TorqueLost(joint) => Some(joint),
+            | Self::TorqueLost(joint)
+            | Self::BrownOut(joint)
+            | Self::Tripped(_, joint) => Some(joint),
             _ => None,
         }
     }
@@ -131,9 +166,51 @@ impl Cause {
             Self::TorqueRefused(_) => "a servo did not take torque or goal",
             Self::TorqueStuck(_) => "a servo did not let go",
             Self::TorqueLost(_) => "a servo lost its torque by itself",
+            Self::BrownOut(_) => "a servo's supply broke down (brown-out)",
+            Self::Tripped(watched, _) => watched.trip_text(),
+            Self::TripOver => "what slowed motions down is over",
+            Self::CommandsLost => "no commands come any more",
+            Self::NodeStops => "the node stops",
+            Self::RestReached => "the arm is in its rest pose",
             Self::EmergencyStopPressed => "emergency stop",
             Self::ResetAsked => "reset",
         }
+    }
+}
+
+/// Why a request is not carried out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Refusal {
+    /// Why, in words that a joint's name may follow.
+    pub why: &'static str,
+    /// The joint that is the reason, if one is.
+    pub joint: Option<usize>,
+    /// The trip that is the reason, if one is.
+    pub trip: Option<Trip>,
+}
+
+impl Refusal {
+    /// A refusal that no joint is the reason of.
+    pub fn new(why: &'static str) -> Self {
+        Self { why, joint: None, trip: None }
+    }
+
+    /// A refusal because of a joint.
+    pub fn of_joint(why: &'static str, joint: usize) -> Self {
+        Self { joint: Some(joint), ..Self::new(why) }
+    }
+
+    /// A refusal because of a trip.
+    pub fn of_trip(trip: Trip) -> Self {
+        Self { why: trip.watched.trip_text(), joint: Some(trip.joint), trip: Some(trip) }
+    }
+
+    /// The whole of it in words; `joints` are the arm's.
+    pub fn sentence(&self, joints: &[String]) -> String {
+        let name = self.joint.and_then(|joint| joints.get(joint));
+        let joint = name.map(|name| format!(" (joint `{name}`)")).unwrap_or_default();
+        let trip = self.trip.map(|trip| format!(": {}", trip.sentence())).unwrap_or_default();
+        format!("{}{joint}{trip}", self.why)
     }
 }
 

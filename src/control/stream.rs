@@ -39,6 +39,8 @@ pub struct CommandStream {
     /// Farther than this from the held position, a joint's command is not obeyed yet (rad).
     guard: f64,
     newest: Option<JointCommand>,
+    /// When the last command came of a stream that was obeyed.
+    heard: Option<Time>,
     /// How many ticks the newest command has been used already, and the one before it was in all.
     ticks_used: u32,
     ticks_between: u32,
@@ -66,6 +68,7 @@ impl CommandStream {
             timeout,
             guard,
             newest: None,
+            heard: None,
             // As if it had been silent for ever.
             ticks_used: u32::MAX,
             ticks_between: 0,
@@ -138,6 +141,7 @@ impl ReferenceSource for CommandStream {
             self.ticks_used = self.ticks_used.saturating_add(1);
             return false;
         };
+        self.heard = Some(command.received);
         let guard = if self.is_older { NO_MOTION.min(self.guard) } else { self.guard };
         for (joint, reference) in reference.iter_mut().enumerate() {
             let wanted = command.positions[joint];
@@ -158,7 +162,17 @@ impl ReferenceSource for CommandStream {
         limits.copy_from_slice(&self.efforts[..joints]);
     }
 
+    /// Whoever says how hard a joint may push at most knows that it will.
+    fn may_stall(&self, joint: usize) -> bool {
+        self.efforts.get(joint).is_some_and(|effort| effort.is_finite())
+    }
+
+    fn silence(&self, now: Time) -> Option<Duration> {
+        self.heard.map(|heard| now.saturating_since(heard))
+    }
+
     fn hold_at(&mut self, positions: &[f64]) {
+        self.heard = None;
         self.efforts = [f64::INFINITY; MAX_JOINTS];
         self.is_older = !self.has_paused();
         (self.newest, self.halted) = (None, false);
@@ -167,7 +181,7 @@ impl ReferenceSource for CommandStream {
     }
 
     fn halt(&mut self, _why: &'static str) {
-        (self.newest, self.halted) = (None, true);
+        (self.newest, self.heard, self.halted) = (None, None, true);
     }
 }
 

@@ -74,8 +74,8 @@ pub struct Torque {
     standing: Vec<Standing>,
     /// A joint whose servo did not say that it let go when it was told to.
     stuck: Option<usize>,
-    /// Whether a servo let go by itself since torque came on.
-    lost: bool,
+    /// A joint whose servo let go by itself since torque came on.
+    lost: Option<usize>,
     watch: Watch,
     limits: Vec<NewLimit>,
 }
@@ -132,7 +132,7 @@ impl Torque {
             step: Step::None,
             standing,
             stuck: None,
-            lost: false,
+            lost: None,
             watch: Watch::default(),
             limits: vec![NewLimit::default(); joints],
         }
@@ -148,8 +148,8 @@ impl Torque {
         self.on || self.is_going_off() || self.stuck.is_some()
     }
 
-    /// Whether a servo let go by itself since torque came on.
-    pub fn is_lost(&self) -> bool {
+    /// A joint whose servo let go by itself since torque came on.
+    pub fn lost(&self) -> Option<usize> {
         self.lost
     }
 
@@ -160,16 +160,16 @@ impl Torque {
 
     /// How the servos were found; nothing is under way, and nothing was asked of them.
     pub fn forget(&mut self, standing: Option<&[Standing]>) {
-        (self.on, self.lost, self.stuck, self.step) = (false, false, None, Step::None);
+        (self.on, self.lost, self.stuck, self.step) = (false, None, None, Step::None);
         self.limits.fill(NewLimit::default());
         if let Some(standing) = standing {
             self.standing.copy_from_slice(standing);
         }
     }
 
-    /// A servo that did not say it let go is not asked any more.
-    pub fn forgive_stuck(&mut self) {
-        self.stuck = None;
+    /// A joint whose servo did not say that it let go when it was told to.
+    pub fn stuck(&self) -> Option<usize> {
+        self.stuck
     }
 
     /// Where a joint that is at `position` is to be held when torque comes on.
@@ -197,7 +197,7 @@ impl Torque {
                 standing.goal = *command;
             }
         }
-        (self.on, self.lost, self.stuck) = (false, false, None);
+        (self.on, self.lost, self.stuck) = (false, None, None);
         self.limits.fill(NewLimit::default());
         self.step = Step::SwitchOff { confirm_from: 0, tries: 0 };
     }
@@ -336,7 +336,7 @@ impl Torque {
         match said {
             Some(said) if said.torque => watch.seems_limp = None,
             Some(_) if watch.seems_limp == Some(joint) => {
-                self.lost = true;
+                self.lost.get_or_insert(joint);
                 return Some(TorqueNews::Lost(joint));
             }
             // One answer is not enough to stop an arm.

@@ -49,6 +49,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     if config.hardware.has_ik_node {
         nodes.push(ik_node::Draft::read(&context)?.host(model)?);
     }
+    let joints = setup.joints.clone();
     let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
     let spinning = ros::spin(nodes)?;
 
@@ -63,7 +64,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 stopped?;
                 break;
             }
-            event = arm.next_event() => note(event, &mut services, &mut controllers),
+            event = arm.next_event() => note(event, &joints, &mut services, &mut controllers),
             request = controllers.next() => match request {
                 Some(HostRequest::Member(member, request)) => backlog.push_back((member, request)),
                 Some(HostRequest::Hardware(on)) => services.set_torque(on),
@@ -74,21 +75,21 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         hand_over(&mut backlog, &mut goals);
     }
     for event in arm.stop() {
-        note(event, &mut services, &mut controllers);
+        note(event, &joints, &mut services, &mut controllers);
     }
     drop(spinning);
     Ok(())
 }
 
-fn note(event: ArmEvent, services: &mut HardwareServices, controllers: &mut Controllers) {
+fn note(event: ArmEvent, joints: &[String], services: &mut HardwareServices, controllers: &mut Controllers) {
     services.note(&event);
     match event {
         ArmEvent::Transition(transition) => controllers.note_hardware(lifecycle_of(transition.to)),
-        ArmEvent::Refused(ArmRequest::TorqueOn | ArmRequest::TorqueOff, why) => {
-            controllers.note_hardware_refused(why);
+        ArmEvent::Refused(ArmRequest::TorqueOn | ArmRequest::TorqueOff, refusal) => {
+            controllers.note_hardware_refused(&refusal.sentence(joints));
         }
         ArmEvent::Controller(member, event) => controllers.on_event(member, event),
-        ArmEvent::Refused(..) | ArmEvent::Trouble(_) => {}
+        ArmEvent::Refused(..) | ArmEvent::Watch(_) | ArmEvent::Trouble(_) => {}
     }
 }
 

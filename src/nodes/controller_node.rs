@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use futures::StreamExt as _;
+use r2r::control_msgs::msg::SpeedScalingFactor;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::Header;
 use r2r::{Context, Publisher, QosProfile};
 
 use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
-use super::hardware::publish;
+use super::hardware::{latched, publish};
 use super::messages::stamp_of;
 use super::publisher::SnapshotSink;
 use super::ros;
@@ -50,6 +51,8 @@ struct Remote {
 
 /// The hardware in a list of hardware: whoever answers to `joint_commands` with `joint_states`.
 const PLUGIN_NAME: &str = "servo_arm/joint_commands";
+/// Where `hardware_node` tells how fast motions may be.
+const SPEED_SCALING: &str = "hardware_node/speed_scaling";
 /// Joint states that stop for longer than this end the motion.
 const LONGEST_SILENCE: Duration = Duration::from_millis(250);
 const SILENCE_CHECK: Duration = Duration::from_millis(50);
@@ -69,6 +72,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let node = drafts.shared_node();
     let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
     let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
+    let mut speeds = node.subscribe::<SpeedScalingFactor>(SPEED_SCALING, latched()).map_err(failed)?;
     let servos =
         Servos { joints: &joints, plugin_name: PLUGIN_NAME.to_owned(), torque_limits: &[], own: None };
     let Hosting { nodes, ensemble, sinks, mut controllers, period } = drafts.host(&servos)?;
@@ -87,6 +91,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 break;
             }
             Some(state) = states.next() => remote.on_joint_state(&state, clock::now()),
+            Some(speed) = speeds.next() => remote.ensemble.limit_speed(speed.factor),
             request = controllers.next() => if let Some(HostRequest::Member(member, request)) = request {
                 remote.request(member, request);
             },

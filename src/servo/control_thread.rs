@@ -18,8 +18,9 @@ use super::driver::{Driver, IdentifyError, JointRating};
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
 use super::snapshot::{ServoReport, Snapshot};
-use crate::config::hardware::{HardwareConfig, TorquePolicy};
-use crate::control::arm::{ArmCore, ArmPolicy, ArmRequest, MeasuredJoint, Orders};
+use crate::config::hardware::{ArmEnd, HardwareConfig, TorquePolicy};
+use crate::control::arm::{ArmCore, ArmPolicy, ArmRequest, Care, MeasuredJoint, Orders};
+use crate::control::safety::State;
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -100,6 +101,8 @@ const RECONNECT_PERIOD: Duration = Duration::from_millis(500);
 const CYCLE_RESERVE: Duration = Duration::from_micros(300);
 /// An arm that is told to stop is at rest after this long, or never.
 const LONGEST_STOP: Duration = Duration::from_secs(3);
+/// An arm that is told to rest then is there after this long, or never.
+const LONGEST_REST: Duration = Duration::from_secs(20);
 
 impl ControlLoop {
     /// Finds the servos. Nothing moves, and no torque changes.
@@ -117,12 +120,21 @@ impl ControlLoop {
             misses_to_degraded: hardware.misses_to_degraded,
             misses_to_fault: hardware.misses_to_fault,
             on_fault: hardware.on_fault,
+            on_command_loss: hardware.on_command_loss,
         };
-        let mut core =
-            ArmCore::new(&setup.limits, setup.period.as_secs_f64(), policy, hardware.torque_on_start);
+        let period_secs = setup.period.as_secs_f64();
+        let care = Care {
+            watch: hardware.watch.clone(),
+            torque_limits: hardware.servos.iter().map(|servo| servo.torque_limit).collect(),
+            max_efforts: setup.ratings.iter().map(|rating| rating.max_effort).collect(),
+            rest_pose: hardware.rest_pose.clone(),
+        };
+        let mut core = ArmCore::new(&setup.limits, period_secs, policy, hardware.torque_on_start)
+            .with_care(care, period_secs);
         let (bus, standing) = arm::connect(&setup)?;
         core.on_connected(&standing);
-        Ok(Self {
+        let caveats = bus.caveats();
+        let mut control = Self {
             wire_time: Duration::ZERO,
             snapshot: Snapshot::new(setup.joints.len(), setup.mimics.len()),
             bus: Some(bus),
@@ -135,7 +147,9 @@ impl ControlLoop {
             next_attempt: Time(0),
             last_refusal: String::new(),
             setup,
-        })
+        };
+        caveats.into_iter().for_each(|caveat| control.give(ArmEvent::Trouble(caveat)));
+        Ok(control)
     }
 
     /// Runs the loop on a thread of its own, until [`ControlThread::stop`].
@@ -191,15 +205,17 @@ impl ControlLoop {
 
     fn run(&mut self, stop: &AtomicBool) {
         let mut due = clock::now();
-        let mut stop_by = None;
+        let (mut stop_by, mut rests) = (None, false);
         loop {
             due = self.turn(due);
             if stop.load(Ordering::Relaxed) {
                 let by = *stop_by.get_or_insert_with(|| {
                     self.commander.source().halt("the node stops");
-                    due + LONGEST_STOP
+                    rests = self.may_rest();
+                    due + LONGEST_STOP + if rests { LONGEST_REST } else { Duration::ZERO }
                 });
-                if self.is_at_rest() || by < due {
+                let is_there = !rests || self.core.state() != State::Resting;
+                if (self.is_at_rest() && is_there) || by < due {
                     return self.shut_down();
                 }
             }
@@ -211,6 +227,9 @@ impl ControlLoop {
         bus.read(latest)?;
         // What was asked while the servos answered still counts for this cycle.
         self.take_requests();
+        for joint in 0..self.setup.joints.len() {
+            self.core.note_health(joint, bus.report(joint).into());
+        }
         let orders = self.core.tick(now, fresh(bus, self.setup.joints.len()), self.commander.source());
         let written_by = latest + bus.write_wire_time();
         self.carry_out(bus, orders, written_by)?;
@@ -337,6 +356,9 @@ impl ControlLoop {
         while let Some(transition) = self.core.pop_transition() {
             self.give(ArmEvent::Transition(transition));
         }
+        while let Some(news) = self.core.pop_watch_news() {
+            self.give(ArmEvent::Watch(news));
+        }
         while !self.ports.events.is_full() {
             let Some(event) = self.commander.next_event() else { break };
             self.give(event);
@@ -358,7 +380,9 @@ impl ControlLoop {
         let elapsed = snapshot.ended.secs_since(started);
         snapshot.bus_utilisation = if elapsed <= 0.0 { 0.0 } else { self.wire_time.as_secs_f64() / elapsed };
         (snapshot.state, snapshot.torque) = (self.core.state(), self.core.torque().may_hold());
+        (snapshot.cause, snapshot.speed_factor) = (self.core.cause(), self.core.speed_factor());
         for (index, joint) in snapshot.joints_mut().iter_mut().enumerate() {
+            joint.levels = self.core.levels(index);
             joint.command = self.core.commands()[index];
             joint.command_velocity = self.core.command_velocity(index);
             joint.misses = self.core.misses(index);
@@ -391,6 +415,11 @@ impl ControlLoop {
         next
     }
 
+    /// Sends the arm to its rest pose, if that is the policy and it can go there.
+    fn may_rest(&mut self) -> bool {
+        self.setup.hardware.on_shutdown == ArmEnd::Rest && self.core.rest_and_stop(self.commander.source())
+    }
+
     fn is_at_rest(&self) -> bool {
         !self.core.torque().is_on()
             || (0..self.setup.joints.len()).all(|joint| self.core.command_velocity(joint) == 0.0)
@@ -398,7 +427,7 @@ impl ControlLoop {
 
     fn shut_down(&mut self) {
         let Some(bus) = self.bus.as_mut().or(self.rest.as_mut()) else { return };
-        if self.setup.hardware.on_shutdown == TorquePolicy::Release {
+        if self.setup.hardware.on_shutdown == ArmEnd::Release {
             let still_held = bus.release();
             self.tell_held(&still_held);
         }

@@ -115,14 +115,14 @@ pub trait Driver: Send {
     /// How long one cycle's goals are on the wire.
     fn write_wire_time(&self) -> Duration;
 
-    /// What went over the bus so far.
-    fn counters(&self) -> BusCounters;
-
     /// What the owner of the arm should know of these servos before an accident: a sentence each, none by default.
     /// Which of them hold for ever when the host dies, for one.
     fn caveats(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// What went over the bus so far.
+    fn counters(&self) -> BusCounters;
 
     /// What went wrong beside the servos' own reports, in a sentence; `None` when all has been told.
     fn next_trouble(&mut self) -> Option<String> {

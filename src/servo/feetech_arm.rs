@@ -119,6 +119,12 @@ impl Driver for FeetechArm {
         self.bus.wire_time(write)
     }
 
+    fn caveats(&self) -> Vec<String> {
+        let no_watchdog = "Feetech servos have no watchdog: if this program or its computer dies while they hold, they \
+                           hold their last goal for ever, until torque is switched off or their power";
+        vec![no_watchdog.to_owned()]
+    }
+
     fn counters(&self) -> BusCounters {
         self.bus.counters()
     }

@@ -11,8 +11,9 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use super::snapshot::Snapshot;
 use crate::control::arm::{ArmRequest, ReferenceSource};
 use crate::control::ensemble::{Ensemble, MemberEvent, MemberRequest};
-use crate::control::safety::Transition;
+use crate::control::safety::{Refusal, Transition};
 use crate::control::stream::{CommandStream, JointCommand};
+use crate::control::watch::WatchNews;
 
 /// What happened in the control thread, besides what snapshots say.
 #[derive(Debug)]
@@ -21,7 +22,9 @@ pub enum ArmEvent {
     /// The arm's state changed.
     Transition(Transition),
     /// A request made no sense.
-    Refused(ArmRequest, &'static str),
+    Refused(ArmRequest, Refusal),
+    /// Something that is watched of a servo began or ended to be a warning or a trip.
+    Watch(WatchNews),
     /// The bus is in trouble, in words.
     Trouble(String),
     /// A controller has something to say.

@@ -77,6 +77,20 @@ pub enum SetupError {
         /// What is wrong.
         cause: LimitsError,
     },
+    /// The rest pose is no place for the arm.
+    #[error(
+        "parameter `rest_pose` has {position} for joint `{joint}`; it must be from {lower} to {upper}, the joint's limits"
+    )]
+    RestPose {
+        /// The joint.
+        joint: String,
+        /// Where it was to rest.
+        position: f64,
+        /// The lower end of its travel.
+        lower: f64,
+        /// The upper end of its travel.
+        upper: f64,
+    },
     /// A limit is neither in the URDF nor in the configuration.
     #[error(
         "joint `{joint}` has no velocity limit; give it in the URDF, or as joint_limits.{joint}.max_velocity"
@@ -119,6 +133,7 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
     // Controllers are put together with the same arm and know no servos.
     if config.declared.contains_key("mimic_joints") {
         check_servos(config, model, &mimics)?;
+        check_rest_pose(config, &limits)?;
     }
     let rating = |(joint, limits): (&&Joint, &JointLimits)| JointRating {
         max_velocity: limits.max_velocity(),
@@ -174,6 +189,18 @@ fn check_transmission(model: &RobotModel, name: &str, slides: bool) -> Result<()
         (true, false) => Err(SetupError::Slides(name.to_owned())),
         (false, true) => Err(SetupError::Turns(name.to_owned())),
         _ => Ok(()),
+    }
+}
+
+fn check_rest_pose(config: &Config, limits: &[JointLimits]) -> Result<(), SetupError> {
+    let Some(pose) = &config.hardware.rest_pose else { return Ok(()) };
+    let mut joints = config.arm.joints.iter().zip(pose).zip(limits);
+    match joints.find(|((_, position), limits)| !limits.contains(**position)) {
+        None => Ok(()),
+        Some(((joint, &position), limits)) => {
+            let (lower, upper) = (limits.lower(), limits.upper());
+            Err(SetupError::RestPose { joint: joint.clone(), position, lower, upper })
+        }
     }
 }
 

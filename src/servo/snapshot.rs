@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::bus::BusCounters;
 use crate::config::arm::MAX_JOINTS;
+use crate::config::watch::Watched;
 use crate::control::arm::MeasuredJoint;
 use crate::control::ensemble::{Ensemble, MAX_CONTROLLERS, MemberView};
-use crate::control::safety::State;
+use crate::control::safety::{Cause, State};
+use crate::control::watch::{Health, Level};
 use crate::protocol::alarms::Alarms;
 use crate::trajectory::spline::JointState;
 use crate::units::Time;
@@ -48,6 +50,18 @@ impl From<&ServoReport> for MeasuredJoint {
     }
 }
 
+impl From<&ServoReport> for Health {
+    fn from(servo: &ServoReport) -> Self {
+        Self {
+            temperature_degc: servo.temperature_degc,
+            voltage_v: servo.voltage_v,
+            current_a: servo.current_a,
+            load: servo.load,
+            alarms: !servo.alarms.is_empty(),
+        }
+    }
+}
+
 impl From<MeasuredJoint> for ServoReport {
     fn from(measured: MeasuredJoint) -> Self {
         let MeasuredJoint { stamp, fresh, position, velocity, effort } = measured;
@@ -70,6 +84,8 @@ pub struct JointSnapshot {
     pub misses: u32,
     /// How far its servos are apart, where it has several (rad or m).
     pub disagreement: f64,
+    /// How each thing that is watched of it stands, by [`Watched::index`].
+    pub levels: [Level; Watched::COUNT],
 }
 
 /// One control cycle.
@@ -93,6 +109,10 @@ pub struct Snapshot {
     pub bus: BusCounters,
     /// The arm's state after the cycle.
     pub state: State,
+    /// Why the arm is in that state.
+    pub cause: Option<Cause>,
+    /// The part of their speed that motions may have (0 to 1).
+    pub speed_factor: f64,
     /// Whether a servo may hold torque.
     pub torque: bool,
     /// The controllers, in their order.
@@ -118,6 +138,8 @@ impl Snapshot {
             bus_utilisation: 0.0,
             bus: BusCounters::default(),
             state: State::Disconnected,
+            cause: None,
+            speed_factor: 1.0,
             torque: false,
             members: [MemberView::default(); MAX_CONTROLLERS],
             dropped: 0,

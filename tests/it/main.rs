@@ -21,5 +21,8 @@ mod kinematics_solutions;
 mod kinematics_tree;
 mod merged_arm;
 mod rustypot_client;
+mod safety_stops;
+mod safety_table;
+mod safety_wire;
 mod servo_tool;
 mod simulated_time;

@@ -9,6 +9,8 @@ use crate::trajectory::limits::JointLimits;
 pub(super) struct SpeedFactor {
     limiter: Limiter,
     wanted: f64,
+    /// No faster than this, whatever is wanted.
+    limit: f64,
 }
 
 /// Faster than this no trajectory is played.
@@ -31,7 +33,7 @@ impl SpeedFactor {
             least(JointLimits::max_jerk, QUICKEST_BEND),
         );
         let wanted = initial.clamp(0.0, MOST);
-        Self { limiter: Limiter::new(limits, period_secs, wanted), wanted }
+        Self { limiter: Limiter::new(limits, period_secs, wanted), wanted, limit: f64::INFINITY }
     }
 
     /// Asks for another factor; what is negative or no number changes nothing.
@@ -41,6 +43,11 @@ impl SpeedFactor {
         }
     }
 
+    /// Goes no faster than `most` from now on; 1 or more for as fast as is asked.
+    pub(super) fn limit(&mut self, most: f64) {
+        self.limit = if most < 1.0 { most.max(0.0) } else { f64::INFINITY };
+    }
+
     /// The factor of the present.
     pub(super) fn now(&self) -> f64 {
         self.limiter.position().max(0.0)
@@ -48,13 +55,13 @@ impl SpeedFactor {
 
     /// Goes on by one period, up to `most`.
     pub(super) fn advance(&mut self, most: f64) -> f64 {
-        self.limiter.follow(self.wanted.min(most));
+        self.limiter.follow(self.wanted.min(most).min(self.limit));
         self.now()
     }
 
     /// Jumps to what was asked for, because nothing moves that could feel it.
     pub(super) fn settle(&mut self, most: f64) {
-        self.limiter.reset(self.wanted.min(most));
+        self.limiter.reset(self.wanted.min(most).min(self.limit));
     }
 }
 
@@ -82,6 +89,23 @@ mod tests {
             ticks += 1;
         }
         assert!((200..400).contains(&ticks), "{ticks} ticks");
+    }
+
+    #[test]
+    fn a_limit_slows_down_by_a_ramp_and_what_was_asked_for_comes_back_after_it() {
+        let mut factor = factor(0.8);
+        factor.limit(0.25);
+        let first = factor.advance(f64::INFINITY);
+        assert!(0.7 < first && first < 0.8, "{first}");
+        for _ in 0..400 {
+            factor.advance(f64::INFINITY);
+        }
+        assert!((factor.now() - 0.25).abs() < 1e-9);
+        factor.limit(1.0);
+        for _ in 0..400 {
+            factor.advance(f64::INFINITY);
+        }
+        assert!((factor.now() - 0.8).abs() < 1e-9);
     }
 
     #[test]

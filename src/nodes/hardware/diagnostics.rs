@@ -1,0 +1,148 @@
+//! `/diagnostics`: the arm, its bus, and each joint.
+
+use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::std_msgs::msg::Header;
+
+use super::HardwarePublisher;
+use crate::config::watch::Watched;
+use crate::control::safety::{Cause, State};
+use crate::control::watch::Level as Watch;
+use crate::nodes::messages::stamp_now;
+use crate::servo::snapshot::{JointSnapshot, Snapshot};
+
+impl HardwarePublisher {
+    pub(super) fn diagnostics_of(&self, snapshot: &Snapshot) -> DiagnosticArray {
+        let mut status = vec![self.arm_status(snapshot), self.bus_status(snapshot)];
+        let joints = self.joints.iter().zip(snapshot.joints());
+        status.extend(joints.map(|(name, joint)| self.joint_status(name, joint)));
+        DiagnosticArray { header: Header { stamp: stamp_now(), ..Header::default() }, status }
+    }
+
+    fn arm_status(&self, snapshot: &Snapshot) -> DiagnosticStatus {
+        let level = match snapshot.state {
+            State::Holding | State::Active => Level::Ok,
+            State::Identified | State::Energizing | State::Degraded | State::Resting | State::Releasing => {
+                Level::Warn
+            }
+            State::Disconnected | State::Faulted | State::EmergencyStop => Level::Error,
+        };
+        let statistics = &self.statistics;
+        let mut values = vec![
+            pair("state", snapshot.state),
+            pair("cause", snapshot.cause.map_or("", Cause::text)),
+            pair("torque", snapshot.torque),
+            pair("speed_factor", snapshot.speed_factor),
+            pair("cycles", statistics.cycles()),
+            pair("rate_hz", format_args!("{:.3}", statistics.rate_hz())),
+            pair("overruns", snapshot.overruns),
+            pair("snapshots_dropped", snapshot.dropped),
+        ];
+        let times = [
+            ("period_us", statistics.period_us()),
+            ("lateness_us", statistics.lateness_us()),
+            ("busy_us", statistics.busy_us()),
+        ];
+        for (name, percentiles) in times {
+            let of = [
+                ("p50", percentiles.p50),
+                ("p99", percentiles.p99),
+                ("p999", percentiles.p999),
+                ("max", percentiles.max),
+            ];
+            values.extend(of.map(|(quantile, value)| pair(&format!("{name}.{quantile}"), value)));
+        }
+        self.status("arm", level, self.arm_message(snapshot), values)
+    }
+
+    /// The state, and whose fault it is.
+    fn arm_message(&self, snapshot: &Snapshot) -> String {
+        let state = snapshot.state;
+        let name = |joint: usize| self.joints.get(joint).map_or("?", String::as_str);
+        let unheard = snapshot.joints().iter().position(|joint| !joint.servo.fresh);
+        match (state, snapshot.cause, unheard) {
+            (State::Identified, _, Some(joint)) => format!("{state}: joint `{}` cannot be read", name(joint)),
+            (State::Holding | State::Active | State::Identified, ..) | (_, None, _) => state.to_string(),
+            (_, Some(cause), _) => match cause.joint() {
+                Some(joint) => format!("{state}: {} (joint `{}`)", cause.text(), name(joint)),
+                None => format!("{state}: {}", cause.text()),
+            },
+        }
+    }
+
+    fn bus_status(&self, snapshot: &Snapshot) -> DiagnosticStatus {
+        let bus = snapshot.bus;
+        let connected = snapshot.state != State::Disconnected;
+        let (level, message) =
+            if connected { (Level::Ok, "connected") } else { (Level::Error, "disconnected") };
+        let values = vec![
+            pair("bus_utilisation", format_args!("{:.4}", snapshot.bus_utilisation)),
+            pair("bytes_sent", bus.sent),
+            pair("bytes_received", bus.received),
+            pair("answers_missed", bus.missed),
+            pair("requests_repeated", bus.retried),
+            pair("noise_bytes", bus.noise),
+            pair("bad_checksums", bus.bad_checksums),
+        ];
+        self.status("bus", level, message.to_owned(), values)
+    }
+
+    fn joint_status(&self, name: &str, joint: &JointSnapshot) -> DiagnosticStatus {
+        let servo = &joint.servo;
+        let (level, message) = judged(joint);
+        let mut values = vec![
+            pair("temperature_degc", servo.temperature_degc),
+            pair("voltage_v", format_args!("{:.1}", servo.voltage_v)),
+            pair("current_a", format_args!("{:.3}", servo.current_a)),
+            pair("load", format_args!("{:.3}", servo.load)),
+            pair("position_rad", format_args!("{:.4}", servo.position)),
+            pair("command_rad", format_args!("{:.4}", joint.command)),
+            pair("cycles_missed", joint.misses),
+        ];
+        let levels = Watched::ALL.into_iter().zip(joint.levels);
+        values.extend(levels.map(|(watched, level)| pair(&format!("watch.{}", watched.name()), level)));
+        self.status(name, level, message, values)
+    }
+
+    fn status(&self, part: &str, level: Level, message: String, values: Vec<KeyValue>) -> DiagnosticStatus {
+        let name = format!("{}: {part}", self.node_name.trim_start_matches('/'));
+        DiagnosticStatus { level: level as u8, name, message, hardware_id: self.node_name.clone(), values }
+    }
+}
+
+/// The levels of `diagnostic_msgs/DiagnosticStatus`.
+#[derive(Clone, Copy)]
+enum Level {
+    Ok = 0,
+    Warn = 1,
+    Error = 2,
+    Stale = 3,
+}
+
+/// How a joint stands, and why.
+fn judged(joint: &JointSnapshot) -> (Level, String) {
+    let servo = &joint.servo;
+    let levels = || Watched::ALL.into_iter().zip(joint.levels).filter(|(_, level)| *level != Watch::Fine);
+    let mut told: Vec<String> =
+        levels().map(|(watched, level)| format!("{}: {level}", watched.name())).collect();
+    if !servo.alarms.is_empty() {
+        told.insert(0, format!("its servo reports {}", servo.alarms));
+    }
+    if !servo.fresh {
+        told.insert(0, format!("silent for {} cycles", joint.misses));
+    }
+    let worst = levels().map(|(_, level)| level).max().unwrap_or_default();
+    let level = if !servo.fresh {
+        Level::Stale
+    } else if worst == Watch::Trip || !servo.alarms.is_empty() {
+        Level::Error
+    } else if worst == Watch::Warning {
+        Level::Warn
+    } else {
+        Level::Ok
+    };
+    (level, if told.is_empty() { "ok".to_owned() } else { told.join("; ") })
+}
+
+fn pair(key: &str, value: impl std::fmt::Display) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: value.to_string() }
+}
