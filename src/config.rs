@@ -4,6 +4,7 @@
 //! no ROS API and opens no file but those it is asked to read.
 
 pub mod arm;
+pub mod calibration;
 pub mod collision;
 pub mod common;
 pub mod controller;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::declaration::Declaration;
 use super::parameters::Value;
 use super::servos;
-pub use super::servos::{FurtherServo, MimicServo, ServoConfig};
+pub use super::servos::{FurtherServo, MimicServo, Recorded, ServoConfig};
 use super::watch::WatchConfig;
 
 /// The configuration of an arm's buses and servos.

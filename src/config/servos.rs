@@ -2,8 +2,11 @@
 //!
 //! Knows no robot model: whether a joint slides, or mimics another, is compared with it where an arm is put together.
 
+use std::collections::BTreeMap;
 use std::f64::consts::TAU;
+use std::path::Path;
 
+use super::calibration::{ArmCalibration, JointCalibration};
 use super::declaration::Declaration;
 use super::hardware::{BusConfig, MAX_BUS_SERVOS, integer};
 use super::parameters::Value;
@@ -22,6 +25,21 @@ pub struct ServoConfig {
     pub slides: bool,
     /// The most torque it may use, as a part of what it can (0..=1).
     pub torque_limit: f64,
+    /// What a calibration says of it, where there is one.
+    pub recorded: Option<Recorded>,
+}
+
+/// What a calibration file says of a servo, beside how its ticks and its joint go together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The file.
+    pub file: String,
+    /// The servo's model number, where it is known.
+    pub model: Option<u32>,
+    /// What its registers hold, by their names.
+    pub registers: BTreeMap<String, i64>,
+    /// The lowest and the highest position of the joint (rad or m).
+    pub travel: (f64, f64),
 }
 
 /// A servo that helps another one to move a joint.
@@ -54,6 +72,19 @@ pub(super) struct Servos {
     pub(super) mimics: Vec<MimicServo>,
 }
 
+impl ServoConfig {
+    /// Takes what a calibration file says.
+    fn record(&mut self, file: &str, joint: &JointCalibration) {
+        self.calibration = joint.calibration();
+        self.recorded = Some(Recorded {
+            file: file.to_owned(),
+            model: joint.model,
+            registers: joint.registers.clone(),
+            travel: joint.travel(),
+        });
+    }
+}
+
 /// What the servos of a joint beyond its first are called.
 const FURTHER: [&str; 3] = ["second", "third", "fourth"];
 /// How far servos of one joint may disagree: gears with play, and a tick or two.
@@ -82,7 +113,8 @@ pub(super) fn declare(d: &mut Declaration<'_>, buses: &[BusConfig], joints: &[St
             MimicServo { max_disagreement: max_disagreement(d, &prefix, servo.slides), servo, joint }
         })
         .collect();
-    let all = Servos { servos, further, mimics };
+    let mut all = Servos { servos, further, mimics };
+    all.calibrate(d, joints);
     let named = all.named(joints);
     refuse_twins(d, buses, &named);
     refuse_counts(d, buses, &named);
@@ -90,6 +122,45 @@ pub(super) fn declare(d: &mut Declaration<'_>, buses: &[BusConfig], joints: &[St
 }
 
 impl Servos {
+    /// Takes what the calibration file says, where one is named.
+    fn calibrate(&mut self, d: &mut Declaration<'_>, joints: &[String]) {
+        const NAME: &str = "calibration";
+        let about = "File that servo_tool calibrate has written: zeros, directions, travels of the joints.";
+        let file = d.or(NAME, String::new(), about);
+        if file.is_empty() {
+            return;
+        }
+        let refuse = |d: &mut Declaration<'_>, why: String| d.refuse(NAME, Value::String(file.clone()), why);
+        let arm = match ArmCalibration::read(Path::new(&file)) {
+            Ok(arm) => arm,
+            Err(error) => return refuse(d, error.to_string()),
+        };
+        let known: Vec<String> = self.named(joints).into_iter().map(|(name, _)| name).collect();
+        let servos = self
+            .servos
+            .iter_mut()
+            .chain(self.further.iter_mut().map(|it| &mut it.servo))
+            .chain(self.mimics.iter_mut().map(|it| &mut it.servo));
+        for (name, servo) in known.iter().zip(servos) {
+            let name = name.trim_start_matches("servos.");
+            match arm.joints.get(name) {
+                // A controller may be told of the file for the travels in it, and knows no ids.
+                Some(joint) if joint.id == servo.id || servo.id == 0 => servo.record(&file, joint),
+                Some(joint) => refuse(
+                    d,
+                    format!(
+                        "the file says that servo {} moves `{name}`, and servos.{name}.id is {}: is it another arm's?",
+                        joint.id, servo.id
+                    ),
+                ),
+                None => refuse(
+                    d,
+                    format!("the file has no `{name}`; calibrate it: servo_tool calibrate --joints {name}"),
+                ),
+            }
+        }
+    }
+
     /// Each servo with the prefix of its parameters.
     fn named(&self, joints: &[String]) -> Vec<(String, &ServoConfig)> {
         let first = joints.iter().zip(&self.servos).map(|(joint, servo)| (format!("servos.{joint}"), servo));
@@ -153,6 +224,7 @@ fn servo(
             0.0..=1.0,
             "The most torque, as a part of what the servo can (0 to 1).",
         ),
+        recorded: None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::bus::{BusCounters, LinkLost, ServoError};
 use super::feetech_arm::FeetechArm;
 use super::link::OpenError;
+use super::recorded::CalibrationMismatch;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
 use crate::control::torque::{Standing, TorqueOrder};
@@ -63,6 +64,9 @@ pub enum IdentifyError {
         /// What its mode register says.
         mode: u8,
     },
+    /// A servo is not as its joint's calibration says.
+    #[error(transparent)]
+    Calibration(#[from] Box<CalibrationMismatch>),
     /// A servo fell silent in between, or answered nonsense.
     #[error("joint `{joint}`: {cause}")]
     Servo {

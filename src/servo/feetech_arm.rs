@@ -7,13 +7,14 @@ use super::clock;
 use super::driver::{DrivenServo, Driver, IdentifyError};
 use super::feetech_servo::Servo;
 use super::link;
+use super::recorded;
 use super::snapshot::ServoReport;
 use crate::config::hardware::BusConfig;
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::protocol::feetech::FeetechSts;
 use crate::protocol::feetech::packet::{Frame, Id, OVERHEAD, PacketError};
 use crate::protocol::feetech::registers::{
-    GOAL_BLOCK, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, TORQUE_ENABLE, TORQUE_LIMIT,
+    GOAL_BLOCK, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, Register, TORQUE_ENABLE, TORQUE_LIMIT,
 };
 use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
 use crate::units::Time;
@@ -255,11 +256,29 @@ impl FeetechArm {
         if mode != 0 {
             return Err(IdentifyError::Mode { joint: name.clone(), id: id.raw(), mode });
         }
+        self.compare_with_calibration(joint, model)?;
         let standing = self.standing(joint).map_err(|cause| self.failed(joint, cause))?;
         if delay != 0 {
             self.remove_return_delay(joint, standing.torque).map_err(|cause| self.failed(joint, cause))?;
         }
         Ok(standing)
+    }
+
+    /// A servo whose ticks mean other angles than the calibration says is not used.
+    fn compare_with_calibration(&mut self, joint: usize, model: u16) -> Result<(), IdentifyError> {
+        let Servo { joint: name, config, .. } = &self.servos[joint];
+        let Some(recorded) = config.recorded.clone() else { return Ok(()) };
+        let (name, id) = (name.clone(), self.ids[joint].raw());
+        let value = |register: &str| {
+            let Some(register) = Register::by_name(register) else { return Ok(None) };
+            let raw = |data: &[u8]| register.decode(data).ok().map(i64::from);
+            self.read_registers(joint, register.address, register.size, raw)
+        };
+        let compared = recorded::compare(&recorded, &name, id, model.into(), value);
+        match compared {
+            Ok(same) => same.map_err(|mismatch| Box::new(mismatch).into()),
+            Err(cause) => Err(self.failed(joint, cause)),
+        }
     }
 
     /// A return delay of 500 µs, with which servos may be sold, makes a cycle three times as long.

@@ -25,4 +25,7 @@ mod safety_stops;
 mod safety_table;
 mod safety_wire;
 mod servo_tool;
+mod servo_tool_bus;
+mod servo_tool_calibrate;
 mod simulated_time;
+mod tool_on_bus;
