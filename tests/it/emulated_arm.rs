@@ -70,8 +70,8 @@ impl Servos for SimulatedPort {
 pub(crate) struct Goals(Producer<(usize, MemberRequest)>);
 
 impl Goals {
-    /// The queue of an arm's only controller.
-    pub(crate) fn new(requests: Producer<(usize, MemberRequest)>) -> Self {
+    /// The queue of the first controller of an arm.
+    pub(crate) fn of(requests: Producer<(usize, MemberRequest)>) -> Self {
         Self(requests)
     }
 

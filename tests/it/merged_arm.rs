@@ -92,7 +92,7 @@ fn connect<E: Servos>(buses: [E; 2], changes: Changes<'_>) -> Result<(Arm<Buses<
     let member = Member::Trajectory(follower(&setup));
     let (commander, requests) = EnsembleCommander::new(Ensemble::new(vec![member]));
     let arm = Arm::connect(Buses(buses.into()), setup, Box::new(commander))?;
-    Ok((arm, Goals::new(requests)))
+    Ok((arm, Goals::of(requests)))
 }
 
 fn simulated(buses: [BusConfig; 2]) -> (Arm<Buses<SimulatedPort>>, Goals) {
@@ -334,7 +334,7 @@ fn a_joint_that_slides_moves_by_metres_and_its_mimic_follows() {
         let member = Member::Trajectory(follower(&setup));
         let (commander, requests) = EnsembleCommander::new(Ensemble::new(vec![member]));
         let mut arm = Arm::connect(port, setup, Box::new(commander)).unwrap();
-        let mut goals = Goals::new(requests);
+        let mut goals = Goals::of(requests);
         arm.turn_until_state(State::Holding);
         goals.push(arm.goal(1, &[(1.0, 0.03)]));
         arm.turn_until_state(State::Active);
