@@ -3,6 +3,7 @@
 //! Here bytes meet ports and clocks; ROS does not come this far down.
 
 pub mod adapter;
+mod arm;
 pub mod bus;
 pub mod clock;
 pub mod control_thread;

@@ -75,6 +75,9 @@ pub struct BusConfig {
 /// The most buses that one arm can have; each but the first has a thread.
 pub const MAX_BUSES: usize = 8;
 
+/// The most servos that one of several buses can have; what crosses between threads has a fixed size.
+pub const MAX_BUS_SERVOS: usize = 32;
+
 /// What servos speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {

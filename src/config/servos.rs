@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::calibration::{ArmCalibration, JointCalibration};
 use super::declaration::Declaration;
-use super::hardware::{BusConfig, Protocol, integer};
+use super::hardware::{BusConfig, MAX_BUS_SERVOS, Protocol, integer};
 use super::parameters::Value;
 use super::pwm::{self, PwmServo};
 use crate::protocol::registers::RegisterMap;
@@ -122,9 +122,10 @@ pub(super) fn declare(d: &mut Declaration<'_>, buses: &[BusConfig], joints: &[St
         .collect();
     let mut all = Servos { servos, further, mimics };
     all.calibrate(d, joints);
-    refuse_twins(d, buses, &all.named(joints));
-    let pwm_servos =
-        all.named(joints).into_iter().filter_map(|(name, servo)| Some((name, servo.bus, servo.pwm?)));
+    let named = all.named(joints);
+    refuse_twins(d, buses, &named);
+    refuse_counts(d, buses, &named);
+    let pwm_servos = named.into_iter().filter_map(|(name, servo)| Some((name, servo.bus, servo.pwm?)));
     pwm::refuse_twins(d, pwm_servos);
     all
 }
@@ -347,6 +348,18 @@ fn max_disagreement(d: &mut Declaration<'_>, prefix: &str, slides: bool) -> f64 
     let about =
         "How far the servo may be from where its joint's first servo says, before it is reported (rad or m).";
     d.number_in(&format!("{prefix}.max_disagreement"), default, 0.0..=10.0, about)
+}
+
+/// A bus has servos, and not too many.
+fn refuse_counts(d: &mut Declaration<'_>, buses: &[BusConfig], servos: &[(String, &ServoConfig)]) {
+    for (index, bus) in buses.iter().enumerate().filter(|(_, bus)| !bus.name.is_empty()) {
+        let count = servos.iter().filter(|(_, servo)| servo.bus == index).count();
+        if count == 0 || MAX_BUS_SERVOS < count {
+            let names = buses.iter().map(|bus| bus.name.clone()).collect();
+            let expected = format!("bus {} has {count} servos; it must have 1 to {MAX_BUS_SERVOS}", bus.name);
+            d.refuse("buses", Value::StringArray(names), expected);
+        }
+    }
 }
 
 /// On one bus each id is one servo's.

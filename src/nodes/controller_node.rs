@@ -121,7 +121,7 @@ impl Remote {
             measured: vec![MeasuredJoint::default(); count],
             references: vec![Reference::Hold; count],
             efforts: vec![f64::INFINITY; count],
-            snapshot: Snapshot::new(count),
+            snapshot: Snapshot::new(count, 0),
             beat: Beat::new(period.as_secs_f64()),
             ready: false,
             strayed: false,

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn percentiles_and_rate_are_those_of_the_cycles() {
         let mut statistics = Statistics::default();
-        let mut snapshot = Snapshot::new(1);
+        let mut snapshot = Snapshot::new(1, 0);
         for cycle in 0..=1000 {
             snapshot.due = Time(cycle * 5_000_000);
             snapshot.began = snapshot.due;

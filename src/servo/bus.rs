@@ -17,6 +17,16 @@ use crate::units::Time;
 #[error("the port was lost: {0}")]
 pub struct LinkLost(#[from] io::Error);
 
+impl LinkLost {
+    /// The same, with the name of the bus where it has one.
+    pub(super) fn of_bus(self, bus: &str) -> Self {
+        match bus {
+            "" => self,
+            _ => Self(io::Error::new(self.0.kind(), format!("bus {bus}: {}", self.0))),
+        }
+    }
+}
+
 /// Why a single servo gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ServoError {

@@ -24,6 +24,11 @@ pub fn now() -> Time {
     SIMULATED.get().unwrap_or_else(monotonic)
 }
 
+/// Whether the calling thread is on simulated time.
+pub fn is_simulated() -> bool {
+    SIMULATED.get().is_some()
+}
+
 fn monotonic() -> Time {
     of(clock_gettime(ClockId::Monotonic))
 }

@@ -11,16 +11,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use super::arm;
 use super::bus::LinkLost;
 use super::clock;
-use super::driver::{self, DrivenServo, Driver, IdentifyError, JointRating};
+use super::driver::{Driver, IdentifyError, JointRating};
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
-use super::snapshot::Snapshot;
-use crate::config::hardware::{ArmEnd, HardwareConfig};
-use crate::control::arm::{ArmCore, ArmPolicy, Care, MeasuredJoint, Orders};
+use super::snapshot::{ServoReport, Snapshot};
+use crate::config::hardware::{ArmEnd, HardwareConfig, TorquePolicy};
+use crate::control::arm::{ArmCore, ArmPolicy, ArmRequest, Care, MeasuredJoint, Orders};
 use crate::control::safety::State;
-use crate::control::torque::Standing;
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -52,12 +52,32 @@ pub struct MimicJoint {
     pub multiplier: f64,
     /// What is added (rad or m).
     pub offset: f64,
+    /// What its servo must know, where it has one.
+    pub rating: JointRating,
+}
+
+impl MimicJoint {
+    /// What is known of it where only its leader has a servo: where it must be, and nothing of its effort.
+    pub fn follow(&self, leader: &ServoReport) -> ServoReport {
+        ServoReport {
+            fresh: leader.fresh,
+            stamp: leader.stamp,
+            position: self.multiplier * leader.position + self.offset,
+            velocity: self.multiplier * leader.velocity,
+            effort: f64::NAN,
+            ..ServoReport::default()
+        }
+    }
 }
 
 /// One arm's cycle and all that it needs.
 pub struct ControlLoop {
     setup: ArmSetup,
     bus: Option<Box<dyn Driver>>,
+    /// What holds meanwhile, where one of several buses is lost.
+    rest: Option<Box<dyn Driver>>,
+    /// For how many cycles.
+    cycles_lost: u32,
     core: ArmCore,
     commander: Box<dyn Commander>,
     ports: ThreadPorts,
@@ -111,13 +131,15 @@ impl ControlLoop {
         };
         let mut core = ArmCore::new(&setup.limits, period_secs, policy, hardware.torque_on_start)
             .with_care(care, period_secs);
-        let (bus, standing) = connect(&setup)?;
+        let (bus, standing) = arm::connect(&setup)?;
         core.on_connected(&standing);
         let caveats = bus.caveats();
         let mut control = Self {
             wire_time: Duration::ZERO,
-            snapshot: Snapshot::new(setup.joints.len()),
+            snapshot: Snapshot::new(setup.joints.len(), setup.mimics.len()),
             bus: Some(bus),
+            rest: None,
+            cycles_lost: 0,
             core,
             commander,
             ports,
@@ -169,11 +191,14 @@ impl ControlLoop {
         if let Some(mut bus) = self.bus.take() {
             match self.on_bus(bus.as_mut(), due, latest) {
                 Ok(()) => self.bus = Some(bus),
-                Err(lost) => self.on_lost(&lost),
+                Err(lost) => {
+                    self.rest = Some(bus).filter(|bus| bus.survives());
+                    self.on_lost(&lost);
+                }
             }
         } else {
             self.take_requests();
-            self.look_for_bus(began);
+            self.look_for_bus(began, latest);
         }
         self.hand_out(due, began);
     }
@@ -209,14 +234,23 @@ impl ControlLoop {
         let written_by = latest + bus.write_wire_time();
         self.carry_out(bus, orders, written_by)?;
         self.wire_time += bus.cycle_wire_time();
-        for (index, joint) in self.snapshot.joints_mut().iter_mut().enumerate() {
-            joint.servo = *bus.report(index);
-        }
-        self.snapshot.bus = bus.counters();
+        self.note_reports(bus);
         while let Some(trouble) = bus.next_trouble() {
             self.give(ArmEvent::Trouble(trouble));
         }
         Ok(())
+    }
+
+    fn note_reports(&mut self, bus: &dyn Driver) {
+        for (index, joint) in self.snapshot.joints_mut().iter_mut().enumerate() {
+            (joint.servo, joint.disagreement) = (*bus.report(index), bus.disagreement(index));
+        }
+        for (index, mimic) in self.setup.mimics.iter().enumerate() {
+            let own = bus.mimic_report(index).copied();
+            let report = own.unwrap_or_else(|| mimic.follow(bus.report(mimic.leader)));
+            self.snapshot.mimics_mut()[index] = report;
+        }
+        self.snapshot.bus = bus.counters();
     }
 
     fn carry_out(&mut self, bus: &mut dyn Driver, orders: Orders, latest: Time) -> Result<(), LinkLost> {
@@ -237,6 +271,25 @@ impl ControlLoop {
             if let Err(why) = self.core.request(request, self.commander.source()) {
                 self.give(ArmEvent::Refused(request, why));
             }
+            self.ask_rest(request);
+        }
+    }
+
+    /// An arm that lost a bus knows nothing of torque any more, and the servos of the others hold theirs.
+    fn ask_rest(&mut self, request: ArmRequest) {
+        let releases = match request {
+            ArmRequest::TorqueOff => true,
+            ArmRequest::EmergencyStop => self.setup.hardware.on_fault == TorquePolicy::Release,
+            _ => false,
+        };
+        let Some(rest) = self.rest.as_mut().filter(|_| releases) else { return };
+        let held = rest.release();
+        self.tell_held(&held);
+    }
+
+    fn tell_held(&mut self, still_held: &[String]) {
+        if !still_held.is_empty() {
+            self.give(ArmEvent::Trouble(format!("torque may still be on at {}", still_held.join(", "))));
         }
     }
 
@@ -247,13 +300,17 @@ impl ControlLoop {
         for joint in self.snapshot.joints_mut() {
             joint.servo.fresh = false;
         }
+        self.cycles_lost = 0;
     }
 
-    fn look_for_bus(&mut self, now: Time) {
+    fn look_for_bus(&mut self, now: Time, latest: Time) {
+        if let Some(rest) = self.rest.take() {
+            return self.look_for_rest(rest, now, latest);
+        }
         if now < self.next_attempt {
             return;
         }
-        match connect(&self.setup) {
+        match arm::connect(&self.setup) {
             Ok((bus, standing)) => {
                 self.bus = Some(bus);
                 self.core.on_connected(&standing);
@@ -262,6 +319,29 @@ impl ControlLoop {
             Err(error) => self.tell_refusal(error.to_string()),
         }
         self.next_attempt = clock::now() + RECONNECT_PERIOD;
+    }
+
+    /// What is left of the arm holds, and looks for what is lost.
+    fn look_for_rest(&mut self, mut rest: Box<dyn Driver>, now: Time, latest: Time) {
+        self.cycles_lost = self.cycles_lost.saturating_add(1);
+        let is_whole = rest.hold(latest);
+        self.note_reports(rest.as_ref());
+        while let Some(trouble) = rest.next_trouble() {
+            self.give(ArmEvent::Trouble(trouble));
+        }
+        if is_whole {
+            self.core.on_connected(&rest.standings());
+            self.last_refusal.clear();
+            self.bus = Some(rest);
+            return;
+        }
+        if self.next_attempt <= now {
+            if let Err(error) = rest.rejoin() {
+                self.tell_refusal(error.to_string());
+            }
+            self.next_attempt = clock::now() + RECONNECT_PERIOD;
+        }
+        self.rest = Some(rest);
     }
 
     /// Five times a second the same would be too much.
@@ -306,6 +386,9 @@ impl ControlLoop {
             joint.command = self.core.commands()[index];
             joint.command_velocity = self.core.command_velocity(index);
             joint.misses = self.core.misses(index);
+            if self.rest.as_ref().is_some_and(|rest| rest.is_lost(index)) {
+                joint.misses = joint.misses.saturating_add(self.cycles_lost);
+            }
         }
         self.commander.describe(snapshot);
     }
@@ -343,27 +426,12 @@ impl ControlLoop {
     }
 
     fn shut_down(&mut self) {
-        let Some(bus) = &mut self.bus else { return };
+        let Some(bus) = self.bus.as_mut().or(self.rest.as_mut()) else { return };
         if self.setup.hardware.on_shutdown == ArmEnd::Release {
             let still_held = bus.release();
-            if !still_held.is_empty() {
-                self.give(ArmEvent::Trouble(format!("torque may still be on at {}", still_held.join(", "))));
-            }
+            self.tell_held(&still_held);
         }
     }
-}
-
-/// Opens the arm's bus.
-fn connect(setup: &ArmSetup) -> Result<(Box<dyn Driver>, Vec<Standing>), IdentifyError> {
-    let joints = setup.joints.iter().zip(&setup.hardware.servos).zip(&setup.ratings);
-    let servos: Vec<DrivenServo> = joints
-        .map(|((joint, config), rating)| DrivenServo {
-            joint: joint.clone(),
-            config: config.clone(),
-            rating: *rating,
-        })
-        .collect();
-    driver::connect(&setup.hardware.buses[0], setup.hardware.realtime.busy_wait, &servos)
 }
 
 /// For each joint what its servo said in this cycle.

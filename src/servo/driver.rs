@@ -190,6 +190,44 @@ pub trait Driver: Send {
     fn next_trouble(&mut self) -> Option<String> {
         None
     }
+
+    /// What the servo of a joint that mimics another said last; `None` where it has none.
+    fn mimic_report(&self, _mimic: usize) -> Option<&ServoReport> {
+        None
+    }
+
+    /// How far servos of one joint are apart (rad or m).
+    fn disagreement(&self, _joint: usize) -> f64 {
+        0.0
+    }
+
+    /// Whether the wire to a joint is lost.
+    fn is_lost(&self, _joint: usize) -> bool {
+        false
+    }
+
+    /// Whether something is left to hold when a wire is lost: other buses of the arm.
+    fn survives(&self) -> bool {
+        false
+    }
+
+    /// Tells what is left to go on holding, until `latest` at the latest; says whether all is there again.
+    fn hold(&mut self, _latest: Time) -> bool {
+        false
+    }
+
+    /// Looks for what is lost.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    fn rejoin(&mut self) -> Result<(), IdentifyError> {
+        Ok(())
+    }
+
+    /// How each joint stands, once all is there again.
+    fn standings(&mut self) -> Vec<Standing> {
+        Vec::new()
+    }
 }
 
 /// Opens a bus and makes sure that every servo is there and can be used; tells how each stands.

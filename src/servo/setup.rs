@@ -151,7 +151,7 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
             joint_limits(joint, overrides)
         })
         .collect::<Result<Vec<_>, _>>()?;
-    let mimics = mimics(config, model);
+    let mimics = mimics(config, model, &limits);
     // Controllers are put together with the same arm and know no servos.
     if config.declared.contains_key("mimic_joints") {
         check_servos(config, model, &mimics)?;
@@ -197,13 +197,17 @@ fn within(joint: &Joint, limits: LimitOverrides, recorded: &Recorded) -> Result<
 }
 
 /// The joints of the model that follow one of the arm's.
-fn mimics(config: &Config, model: &RobotModel) -> Vec<MimicJoint> {
+fn mimics(config: &Config, model: &RobotModel, limits: &[JointLimits]) -> Vec<MimicJoint> {
     let joints = model.joints().iter().filter(|joint| joint.kind.is_single());
     let mimic = |joint: &Joint| {
         let mimic = joint.mimic.as_ref()?;
         let leader = config.arm.joints.iter().position(|leader| *leader == mimic.leader)?;
         let (multiplier, offset) = (mimic.multiplier, mimic.offset);
-        Some(MimicJoint { name: joint.name.clone(), leader, multiplier, offset })
+        let rating = JointRating {
+            max_velocity: multiplier.abs() * limits[leader].max_velocity(),
+            max_effort: joint.limits.effort.unwrap_or(0.0),
+        };
+        Some(MimicJoint { name: joint.name.clone(), leader, multiplier, offset, rating })
     };
     joints.filter_map(mimic).take(MAX_JOINTS).collect()
 }

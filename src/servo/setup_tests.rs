@@ -2,6 +2,7 @@ use crate::config::parameters::{Parameters, Value};
 use crate::config::{Config, Part};
 use crate::kinematics::RobotModel;
 use crate::servo::control_thread::{ArmSetup, MimicJoint};
+use crate::servo::driver::JointRating;
 use crate::servo::setup::arm_setup;
 
 const URDF: &str = r#"<robot name="hand"><link name="palm"/><link name="left"/><link name="right"/><link name="thumb"/>
@@ -36,7 +37,8 @@ fn set_up(changes: &[(&str, Value)], parts: &[Part]) -> Result<ArmSetup, String>
 #[test]
 fn joints_that_mimic_one_of_the_arms_are_found_in_the_urdf() {
     let setup = set_up(&[], &[Part::Hardware]).unwrap();
-    let twin = MimicJoint { name: "twin".to_owned(), leader: 1, multiplier: -1.0, offset: 0.01 };
+    let rating = JointRating { max_velocity: 0.1, max_effort: 5.0 };
+    let twin = MimicJoint { name: "twin".to_owned(), leader: 1, multiplier: -1.0, offset: 0.01, rating };
     assert_eq!(setup.mimics, [twin]);
 }
 

@@ -82,6 +82,8 @@ pub struct JointSnapshot {
     pub desired: JointState,
     /// How many cycles in a row its servo has been silent.
     pub misses: u32,
+    /// How far its servos are apart, where it has several (rad or m).
+    pub disagreement: f64,
     /// How each thing that is watched of it stands, by [`Watched::index`].
     pub levels: [Level; Watched::COUNT],
 }
@@ -119,11 +121,13 @@ pub struct Snapshot {
     pub dropped: u64,
     joint_count: usize,
     joints: [JointSnapshot; MAX_JOINTS],
+    mimic_count: usize,
+    mimics: [ServoReport; MAX_JOINTS],
 }
 
 impl Snapshot {
-    /// An empty snapshot of an arm with `joint_count` joints (at most [`MAX_JOINTS`]).
-    pub fn new(joint_count: usize) -> Self {
+    /// An empty snapshot of an arm with so many joints, and joints that mimic them (at most [`MAX_JOINTS`] of each).
+    pub fn new(joint_count: usize, mimic_count: usize) -> Self {
         Self {
             cycle: 0,
             due: Time(0),
@@ -141,12 +145,24 @@ impl Snapshot {
             dropped: 0,
             joint_count: joint_count.min(MAX_JOINTS),
             joints: [JointSnapshot::default(); MAX_JOINTS],
+            mimic_count: mimic_count.min(MAX_JOINTS),
+            mimics: [ServoReport::default(); MAX_JOINTS],
         }
     }
 
     /// The joints, in the arm's order.
     pub fn joints(&self) -> &[JointSnapshot] {
         &self.joints[..self.joint_count]
+    }
+
+    /// The joints that mimic others, in the order of the robot model.
+    pub fn mimics(&self) -> &[ServoReport] {
+        &self.mimics[..self.mimic_count]
+    }
+
+    /// The same, to be filled in.
+    pub fn mimics_mut(&mut self) -> &mut [ServoReport] {
+        &mut self.mimics[..self.mimic_count]
     }
 
     /// Takes what may be seen of an arm's controllers.

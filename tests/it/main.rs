@@ -26,6 +26,7 @@ mod kinematics_jacobian;
 mod kinematics_model;
 mod kinematics_solutions;
 mod kinematics_tree;
+mod merged_arm;
 mod other_servos;
 mod register_servos;
 mod rustypot_client;
