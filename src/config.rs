@@ -4,6 +4,7 @@
 //! no ROS API and opens no file but those it is asked to read.
 
 pub mod arm;
+pub mod calibration;
 pub mod collision;
 pub mod common;
 pub mod controller;
@@ -15,6 +16,7 @@ pub mod ik;
 pub mod live;
 pub mod manager;
 pub mod parameters;
+pub mod pwm;
 pub mod servos;
 pub mod settings;
 pub mod watch;

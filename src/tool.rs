@@ -7,13 +7,21 @@
 //! - [`arm`]: which arm is meant; [`constraint`]: what of a pose counts; [`lines`]: how lines are answered.
 
 pub mod arm;
+pub mod calibrate;
+pub mod calibration;
 pub mod constraint;
 pub mod fk;
+pub mod histogram;
 pub mod ik;
+pub mod lerobot;
 pub mod lines;
 pub mod reach;
+pub mod servos;
+pub mod table;
 
-/// Answers questions about a robot arm that a URDF describes.
+use servos::{access, backup, identity, info, monitor, ping, scan};
+
+/// Answers questions about a robot arm: where its joints must be, and what its servos say and keep.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 pub struct Options {
@@ -27,6 +35,19 @@ enum Question {
     Ik(ik::Options),
     Fk(fk::Options),
     Reach(reach::Options),
+    Scan(scan::Options),
+    Info(info::Options),
+    Monitor(monitor::Options),
+    Ping(ping::Options),
+    Read(access::ReadOptions),
+    Write(access::WriteOptions),
+    SetId(identity::IdOptions),
+    SetBaud(identity::BaudOptions),
+    Reboot(identity::RebootOptions),
+    Calibrate(calibrate::Options),
+    Calibration(calibration::Options),
+    Backup(backup::BackupOptions),
+    Restore(backup::RestoreOptions),
 }
 
 /// Does what the command line says.
@@ -35,5 +56,18 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Question::Ik(options) => ik::run(options),
         Question::Fk(options) => fk::run(options),
         Question::Reach(options) => reach::run(options),
+        Question::Scan(options) => scan::run(options),
+        Question::Info(options) => info::run(options),
+        Question::Monitor(options) => monitor::run(options),
+        Question::Ping(options) => ping::run(options),
+        Question::Read(options) => access::read(options),
+        Question::Write(options) => access::write(options),
+        Question::SetId(options) => identity::set_id(options),
+        Question::SetBaud(options) => identity::set_baud(options),
+        Question::Reboot(options) => identity::reboot(options),
+        Question::Calibrate(options) => calibrate::run(options),
+        Question::Calibration(options) => calibration::run(options),
+        Question::Backup(options) => backup::backup(options),
+        Question::Restore(options) => backup::restore(options),
     }
 }

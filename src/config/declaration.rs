@@ -305,7 +305,7 @@ pub fn reject_unknown<'a>(
 const ROS_OWN: [&str; 2] = ["use_sim_time", "start_type_description_service"];
 
 /// Edits between two names (Levenshtein's distance), to guess what was meant.
-fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.chars().enumerate() {

@@ -2,11 +2,15 @@
 //!
 //! Knows no robot model: whether a joint slides, or mimics another, is compared with it where an arm is put together.
 
+use std::collections::BTreeMap;
 use std::f64::consts::TAU;
+use std::path::Path;
 
+use super::calibration::{ArmCalibration, JointCalibration};
 use super::declaration::Declaration;
-use super::hardware::{BusConfig, integer};
+use super::hardware::{BusConfig, Protocol, integer};
 use super::parameters::Value;
+use super::pwm::{self, PwmServo};
 use crate::units::{Calibration, Ticks};
 
 /// One servo and how it moves its joint.
@@ -22,6 +26,23 @@ pub struct ServoConfig {
     pub slides: bool,
     /// The most torque it may use, as a part of what it can (0..=1).
     pub torque_limit: f64,
+    /// Its pulses, where it is a PWM servo; then it has no id, ticks or torque limit.
+    pub pwm: Option<PwmServo>,
+    /// What a calibration says of it, where there is one.
+    pub recorded: Option<Recorded>,
+}
+
+/// What a calibration file says of a servo, beside how its ticks and its joint go together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recorded {
+    /// The file.
+    pub file: String,
+    /// The servo's model number, where it is known.
+    pub model: Option<u32>,
+    /// What its registers hold, by their names.
+    pub registers: BTreeMap<String, i64>,
+    /// The lowest and the highest position of the joint (rad or m).
+    pub travel: (f64, f64),
 }
 
 /// A servo that helps another one to move a joint.
@@ -54,6 +75,19 @@ pub(super) struct Servos {
     pub(super) mimics: Vec<MimicServo>,
 }
 
+impl ServoConfig {
+    /// Takes what a calibration file says.
+    fn record(&mut self, file: &str, joint: &JointCalibration) {
+        self.calibration = joint.calibration();
+        self.recorded = Some(Recorded {
+            file: file.to_owned(),
+            model: joint.model,
+            registers: joint.registers.clone(),
+            travel: joint.travel(),
+        });
+    }
+}
+
 /// What the servos of a joint beyond its first are called.
 const FURTHER: [&str; 3] = ["second", "third", "fourth"];
 /// How far servos of one joint may disagree: gears with play, and a tick or two.
@@ -82,12 +116,55 @@ pub(super) fn declare(d: &mut Declaration<'_>, buses: &[BusConfig], joints: &[St
             MimicServo { max_disagreement: max_disagreement(d, &prefix, servo.slides), servo, joint }
         })
         .collect();
-    let all = Servos { servos, further, mimics };
+    let mut all = Servos { servos, further, mimics };
+    all.calibrate(d, joints);
     refuse_twins(d, buses, &all.named(joints));
+    let pwm_servos =
+        all.named(joints).into_iter().filter_map(|(name, servo)| Some((name, servo.bus, servo.pwm?)));
+    pwm::refuse_twins(d, pwm_servos);
     all
 }
 
 impl Servos {
+    /// Takes what the calibration file says, where one is named.
+    fn calibrate(&mut self, d: &mut Declaration<'_>, joints: &[String]) {
+        const NAME: &str = "calibration";
+        let about = "File that servo_tool calibrate has written: zeros, directions, travels of the joints.";
+        let file = d.or(NAME, String::new(), about);
+        if file.is_empty() {
+            return;
+        }
+        let refuse = |d: &mut Declaration<'_>, why: String| d.refuse(NAME, Value::String(file.clone()), why);
+        let arm = match ArmCalibration::read(Path::new(&file)) {
+            Ok(arm) => arm,
+            Err(error) => return refuse(d, error.to_string()),
+        };
+        let known: Vec<String> = self.named(joints).into_iter().map(|(name, _)| name).collect();
+        let servos = self
+            .servos
+            .iter_mut()
+            .chain(self.further.iter_mut().map(|it| &mut it.servo))
+            .chain(self.mimics.iter_mut().map(|it| &mut it.servo));
+        for (name, servo) in known.iter().zip(servos) {
+            let name = name.trim_start_matches("servos.");
+            match arm.joints.get(name) {
+                // A controller may be told of the file for the travels in it, and knows no ids.
+                Some(joint) if joint.id == servo.id || servo.id == 0 => servo.record(&file, joint),
+                Some(joint) => refuse(
+                    d,
+                    format!(
+                        "the file says that servo {} moves `{name}`, and servos.{name}.id is {}: is it another arm's?",
+                        joint.id, servo.id
+                    ),
+                ),
+                None => refuse(
+                    d,
+                    format!("the file has no `{name}`; calibrate it: servo_tool calibrate --joints {name}"),
+                ),
+            }
+        }
+    }
+
     /// Each servo with the prefix of its parameters.
     fn named(&self, joints: &[String]) -> Vec<(String, &ServoConfig)> {
         let first = joints.iter().zip(&self.servos).map(|(joint, servo)| (format!("servos.{joint}"), servo));
@@ -133,13 +210,19 @@ fn servo(
 ) -> ServoConfig {
     let name = |key: &str| format!("{prefix}.{key}");
     let bus = bus(d, buses, &name("bus"), first);
+    let protocol = buses.get(bus).map_or(Protocol::FeetechSts, |bus| bus.protocol);
+    if let Some(board) = buses.get(bus).filter(|_| protocol.is_pwm()) {
+        return pwm_servo(d, bus, prefix, board);
+    }
+    let (middle, turn) = protocol.ticks();
     let id: i64 = d.required(&name("id"), "The servo's id on the bus (1 to 253).");
     if !(1..=253).contains(&id) && d.has(&name("id")) {
         d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
     }
-    let zero = d.integer_in(&name("zero_ticks"), 2048, -32767..=32767, "Where the joint's zero is (ticks).");
+    let zero =
+        d.integer_in(&name("zero_ticks"), middle, -32767..=32767, "Where the joint's zero is (ticks).");
     let reversed = d.or(&name("reversed"), false, "Whether growing ticks turn the joint the negative way.");
-    let (ticks_per_turn, slides) = transmission(d, prefix, first);
+    let (ticks_per_turn, slides) = transmission(d, prefix, first, turn);
     ServoConfig {
         bus,
         id: u8::try_from(id).unwrap_or(0),
@@ -151,6 +234,22 @@ fn servo(
             0.0..=1.0,
             "The most torque, as a part of what the servo can (0 to 1).",
         ),
+        recorded: None,
+        pwm: None,
+    }
+}
+
+/// A servo that gets pulses: its address is a channel, and its ticks are quarters of a µs.
+fn pwm_servo(d: &mut Declaration<'_>, bus: usize, prefix: &str, board: &BusConfig) -> ServoConfig {
+    let pwm = pwm::servo(d, prefix, board.pwm.channels);
+    ServoConfig {
+        bus,
+        id: 0,
+        calibration: pwm.calibration(),
+        slides: false,
+        torque_limit: 1.0,
+        pwm: Some(pwm),
+        recorded: None,
     }
 }
 
@@ -177,12 +276,17 @@ fn bus(d: &mut Declaration<'_>, buses: &[BusConfig], name: &str, first: Option<&
 }
 
 /// Ticks for each turn of the joint, or each 2π metres of it, and whether it is metres.
-fn transmission(d: &mut Declaration<'_>, prefix: &str, first: Option<&ServoConfig>) -> (f64, bool) {
+fn transmission(
+    d: &mut Declaration<'_>,
+    prefix: &str,
+    first: Option<&ServoConfig>,
+    turn: f64,
+) -> (f64, bool) {
     let name = |key: &str| format!("{prefix}.{key}");
     let own = ["ticks_per_turn", "gear_ratio", "metres_per_turn"];
     let says_nothing = !own.into_iter().any(|key| d.has(&name(key)));
     let ticks =
-        d.number_in(&name("ticks_per_turn"), 4096.0, 1.0..=1e7, "Ticks of one turn of the servo's horn.");
+        d.number_in(&name("ticks_per_turn"), turn, 1.0..=1e7, "Ticks of one turn of the servo's horn.");
     let gears = "Turns of the servo's horn for one turn of the joint, or of its screw or pinion.";
     let gear_ratio = d.number_in(&name("gear_ratio"), 1.0, 1e-3..=1e4, gears);
     let about = "How far a joint that slides goes with one turn of its screw or pinion (m).";

@@ -140,3 +140,47 @@ fn a_mimic_with_a_servo_is_listed_and_is_none_of_the_joints() {
     let both = error_with("mimic_joints", list(&["finger"]));
     assert!(both.contains("`finger` is one of `joints` already"), "{both}");
 }
+
+/// A file that calibrates the joint and the further servo of [`two_buses`] with these ids.
+fn calibration(folder: &tempfile::TempDir, shoulder: u8, second: u8) -> Value {
+    let file = folder.path().join("calibration.yaml");
+    let joint = |name: &str, id: u8| {
+        format!(
+            "  {name}: {{id: {id}, model: 777, zero_ticks: 1000, reversed: true, ticks_per_turn: 4096.0, \
+             lower_ticks: 500, upper_ticks: 2000, registers: {{position_offset: 5}}}}\n"
+        )
+    };
+    let joints = [("shoulder", shoulder), ("shoulder.second", second), ("finger", 1)];
+    let joints: String = joints.into_iter().map(|(name, id)| joint(name, id)).collect();
+    std::fs::write(&file, format!("servo_arm_calibration: 1\njoints:\n{joints}")).unwrap();
+    text(file.to_str().unwrap())
+}
+
+#[test]
+fn a_calibration_counts_over_the_parameters_for_every_servo_of_a_joint() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = calibration(&folder, 1, 2);
+    let second = ("servos.shoulder.second.id", Value::Integer(2));
+    let hardware = with(&[("calibration", file), second]).unwrap();
+    let expected = Calibration { zero: Ticks(1000), reversed: true, ticks_per_turn: 4096.0 };
+    for servo in [&hardware.servos[0], &hardware.further_servos[0].servo] {
+        assert_eq!(servo.calibration, expected);
+        assert_eq!(servo.recorded.as_ref().unwrap().model, Some(777));
+    }
+}
+
+#[test]
+fn a_calibration_of_another_arm_or_of_too_few_joints_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = calibration(&folder, 7, 2);
+    let says = error_with("calibration", file.clone());
+    assert!(
+        says.contains("the file says that servo 7 moves `shoulder`, and servos.shoulder.id is 1"),
+        "{says}"
+    );
+    let third = ("servos.shoulder.third.id", Value::Integer(3));
+    let second = ("servos.shoulder.second.id", Value::Integer(2));
+    let says = with(&[("calibration", file), second, third]).unwrap_err();
+    assert!(says.contains("the file has no `shoulder.third`; calibrate it"), "{says}");
+    assert!(error_with("calibration", text("no/such.yaml")).contains("cannot read calibration no/such.yaml"));
+}

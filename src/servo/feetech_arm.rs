@@ -1,5 +1,6 @@
 //! A bus of Feetech servos: identified, read, told, in their joints' own units.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::bus::{Bus, BusCounters, LinkLost, Question, ServoError, Timing, Wait};
@@ -7,13 +8,14 @@ use super::clock;
 use super::driver::{DrivenServo, Driver, IdentifyError};
 use super::feetech_servo::Servo;
 use super::link;
+use super::recorded;
 use super::snapshot::ServoReport;
 use crate::config::hardware::BusConfig;
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::protocol::feetech::FeetechSts;
 use crate::protocol::feetech::packet::{Frame, Id, OVERHEAD, PacketError};
 use crate::protocol::feetech::registers::{
-    GOAL_BLOCK, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, TORQUE_ENABLE, TORQUE_LIMIT,
+    GOAL_BLOCK, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, Register, TORQUE_ENABLE, TORQUE_LIMIT,
 };
 use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
 use crate::units::Time;
@@ -26,6 +28,11 @@ pub(super) struct FeetechArm {
     servos: Vec<Servo>,
     read_all: Frame,
     ids: Vec<Id>,
+    /// The joints in the order in which they are asked all at once, and their servos' ids.
+    order: Vec<usize>,
+    asked: Vec<Id>,
+    /// The joints in the order in which they are asked again.
+    asked_again: Vec<usize>,
 }
 
 /// Registers 40 to 49: torque, the goal block, torque limit.
@@ -39,6 +46,7 @@ const WAKE_UP: Duration = Duration::from_micros(300);
 
 impl Driver for FeetechArm {
     fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
+        self.ask_silent_ones_last();
         self.servos.iter_mut().for_each(Servo::ask);
         let once_more = self.single_try(Telemetry::LEN) + WAKE_UP;
         let room = latest.saturating_since(clock::now());
@@ -162,6 +170,9 @@ impl FeetechArm {
             bus: Bus::new(link, timing, config.echo),
             port: config.port.clone(),
             baud_rate_bps: config.baud_rate_bps,
+            order: (0..servos.len()).collect(),
+            asked: ids.clone(),
+            asked_again: (0..servos.len()).collect(),
             servos,
             read_all,
             ids,
@@ -190,9 +201,29 @@ impl FeetechArm {
         self.bus.wire_time(OVERHEAD + 2 + OVERHEAD + len) + SINGLE_TRY_RESERVE
     }
 
+    /// Servos behind one that does not answer may answer late, or not at all.
+    fn ask_silent_ones_last(&mut self) {
+        let servos = &mut self.servos;
+        servos.iter_mut().for_each(Servo::count_silence);
+        self.order.sort_unstable_by_key(|&joint| (servos[joint].silent_for, joint));
+        // Of those that fell silent together the first may be the cause.
+        self.asked_again.sort_unstable_by_key(|&joint| (servos[joint].silent_for, Reverse(joint)));
+        let is_as_before = self.order.iter().zip(&self.asked).all(|(&joint, id)| self.ids[joint] == *id);
+        if is_as_before {
+            return;
+        }
+        for (&joint, asked) in self.order.iter().zip(&mut self.asked) {
+            *asked = self.ids[joint];
+        }
+        if let Ok(frame) = Frame::sync_read(PRESENT_BLOCK.address, PRESENT_BLOCK.len, &self.asked) {
+            self.read_all = frame;
+        }
+    }
+
     fn read_silent_ones_again(&mut self, latest: Time) -> Result<(), LinkLost> {
         let one_try = self.single_try(Telemetry::LEN);
-        for joint in 0..self.servos.len() {
+        for index in 0..self.asked_again.len() {
+            let joint = self.asked_again[index];
             if self.servos[joint].report.fresh || latest < clock::now() + one_try {
                 continue;
             }
@@ -255,11 +286,29 @@ impl FeetechArm {
         if mode != 0 {
             return Err(IdentifyError::Mode { joint: name.clone(), id: id.raw(), mode });
         }
+        self.compare_with_calibration(joint, model)?;
         let standing = self.standing(joint).map_err(|cause| self.failed(joint, cause))?;
         if delay != 0 {
             self.remove_return_delay(joint, standing.torque).map_err(|cause| self.failed(joint, cause))?;
         }
         Ok(standing)
+    }
+
+    /// A servo whose ticks mean other angles than the calibration says is not used.
+    fn compare_with_calibration(&mut self, joint: usize, model: u16) -> Result<(), IdentifyError> {
+        let Servo { joint: name, config, .. } = &self.servos[joint];
+        let Some(recorded) = config.recorded.clone() else { return Ok(()) };
+        let (name, id) = (name.clone(), self.ids[joint].raw());
+        let value = |register: &str| {
+            let Some(register) = Register::by_name(register) else { return Ok(None) };
+            let raw = |data: &[u8]| register.decode(data).ok().map(i64::from);
+            self.read_registers(joint, register.address, register.size, raw)
+        };
+        let compared = recorded::compare(&recorded, &name, id, model.into(), value);
+        match compared {
+            Ok(same) => same.map_err(|mismatch| Box::new(mismatch).into()),
+            Err(cause) => Err(self.failed(joint, cause)),
+        }
     }
 
     /// A return delay of 500 µs, with which servos may be sold, makes a cycle three times as long.

@@ -7,6 +7,7 @@ use super::control_thread::{ArmSetup, MimicJoint};
 use super::driver::JointRating;
 use crate::config::Config;
 use crate::config::arm::{ArmConfig, LimitOverrides, MAX_JOINTS};
+use crate::config::hardware::{HardwareConfig, Recorded};
 use crate::kinematics::{Joint, JointKind, ModelError, RobotModel};
 use crate::trajectory::limits::{JointLimits, LimitsError, RawLimits};
 
@@ -69,6 +70,21 @@ pub enum SetupError {
     /// The servos of a joint slide it, and it turns.
     #[error("joint `{0}` turns in the URDF, so servos.{0}.metres_per_turn has no meaning; leave it out")]
     Turns(String),
+    /// Calibration and limits leave a joint nothing.
+    #[error(
+        "joint `{joint}` goes from {:.3} to {:.3} by the calibration {file}, and from {:.3} to {:.3} by its limits, which leaves nothing; is the calibration of this arm, and with this robot model?",
+        .travel.0, .travel.1, .limits.0, .limits.1
+    )]
+    Travel {
+        /// The joint.
+        joint: String,
+        /// The calibration.
+        file: String,
+        /// Its travel (rad or m).
+        travel: (f64, f64),
+        /// Its limits (rad or m).
+        limits: (f64, f64),
+    },
     /// Limits of a joint make no sense.
     #[error("limits of joint `{joint}`: {cause}")]
     Limits {
@@ -127,7 +143,13 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
     let limits = joints
         .iter()
         .zip(&config.arm.limit_overrides)
-        .map(|(joint, overrides)| joint_limits(joint, *overrides))
+        .enumerate()
+        .map(|(index, (joint, overrides))| {
+            let mut travels = recorded_of(&config.hardware, index);
+            let overrides =
+                travels.try_fold(*overrides, |overrides, recorded| within(joint, overrides, recorded))?;
+            joint_limits(joint, overrides)
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let mimics = mimics(config, model);
     // Controllers are put together with the same arm and know no servos.
@@ -147,6 +169,31 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
         hardware: config.hardware.clone(),
         period: Duration::from_secs_f64(1.0 / config.arm.update_rate_hz),
     })
+}
+
+/// What calibrations say of a joint's servos.
+fn recorded_of(hardware: &HardwareConfig, joint: usize) -> impl Iterator<Item = &Recorded> {
+    let further = hardware.further_servos.iter().filter(move |further| further.joint == joint);
+    let servos = hardware.servos.get(joint).into_iter().chain(further.map(|further| &further.servo));
+    servos.filter_map(|servo| servo.recorded.as_ref())
+}
+
+/// Limits within the travel that was found when the joint was calibrated.
+fn within(joint: &Joint, limits: LimitOverrides, recorded: &Recorded) -> Result<LimitOverrides, SetupError> {
+    let range = joint.limits.position.filter(|_| joint.kind != JointKind::Continuous);
+    let lower = limits.min_position.or(range.map(|range| range.lower)).unwrap_or(f64::NEG_INFINITY);
+    let upper = limits.max_position.or(range.map(|range| range.upper)).unwrap_or(f64::INFINITY);
+    let (from, to) = (lower.max(recorded.travel.0), upper.min(recorded.travel.1));
+    if to <= from {
+        let (name, file) = (joint.name.clone(), recorded.file.clone());
+        return Err(SetupError::Travel {
+            joint: name,
+            file,
+            travel: recorded.travel,
+            limits: (lower, upper),
+        });
+    }
+    Ok(LimitOverrides { min_position: Some(from), max_position: Some(to), ..limits })
 }
 
 /// The joints of the model that follow one of the arm's.
