@@ -8,4 +8,5 @@ pub mod feetech;
 pub mod lx16a;
 pub mod maestro;
 pub mod pca9685;
+pub mod registers;
 pub mod wire;

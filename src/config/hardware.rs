@@ -8,6 +8,7 @@ use super::pwm::{self, PwmBusConfig};
 use super::servos;
 pub use super::servos::{FurtherServo, MimicServo, Recorded, ServoConfig};
 use super::watch::WatchConfig;
+use crate::protocol::registers::Family;
 
 /// The configuration of an arm's buses and servos.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +66,8 @@ pub struct BusConfig {
     pub echo: bool,
     /// What the adapter may hold back before it hands bytes on; 16 ms for an FTDI as Linux finds it.
     pub adapter_latency: Duration,
+    /// How long servos that can tell go on without their host before they stop by themselves; zero: for ever.
+    pub watchdog: Duration,
     /// The board, where the servos are PWM servos.
     pub pwm: PwmBusConfig,
 }
@@ -77,6 +80,10 @@ pub const MAX_BUSES: usize = 8;
 pub enum Protocol {
     /// Feetech STS and SMS.
     FeetechSts,
+    /// Feetech SCS.
+    FeetechScs,
+    /// Dynamixel Protocol 2.0.
+    Dynamixel2,
     /// LewanSoul and Hiwonder LX-16A and its kin.
     Lx16a,
     /// PWM servos on a Pololu Maestro.
@@ -87,12 +94,24 @@ pub enum Protocol {
 
 impl Protocol {
     /// Each with its name in configurations.
-    pub const NAMES: [(&'static str, Self); 4] = [
+    pub const NAMES: [(&'static str, Self); 6] = [
         ("feetech_sts", Self::FeetechSts),
+        ("feetech_scs", Self::FeetechScs),
+        ("dynamixel2", Self::Dynamixel2),
         ("lx16a", Self::Lx16a),
         ("maestro", Self::Maestro),
         ("pca9685", Self::Pca9685),
     ];
+
+    /// The family of register servos that speaks it.
+    pub fn family(self) -> Option<Family> {
+        match self {
+            Self::FeetechSts => Some(Family::FeetechSts),
+            Self::FeetechScs => Some(Family::FeetechScs),
+            Self::Dynamixel2 => Some(Family::Dynamixel2),
+            Self::Lx16a | Self::Maestro | Self::Pca9685 => None,
+        }
+    }
 
     /// Its name in configurations.
     pub fn name(self) -> &'static str {
@@ -107,12 +126,12 @@ impl Protocol {
     /// Bits a second, where nothing else is said.
     fn baud_rate_bps(self) -> i64 {
         match self {
-            Self::FeetechSts => 1_000_000,
+            Self::FeetechSts | Self::FeetechScs | Self::Dynamixel2 => 1_000_000,
             Self::Lx16a | Self::Maestro | Self::Pca9685 => 115_200,
         }
     }
 
-    /// The tick of the middle, and the ticks of one turn, where nothing else is said.
+    /// The tick of the middle, and the ticks of one turn, where neither a parameter nor a register map says so.
     pub(super) fn ticks(self) -> (i64, f64) {
         match self {
             Self::Lx16a => (500, 1500.0),
@@ -276,7 +295,8 @@ impl HardwareConfig {
 }
 
 /// Keys of a bus; without a list of buses they stand at the top.
-const BUS_KEYS: [&str; 5] = ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s"];
+const BUS_KEYS: [&str; 6] =
+    ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s", "bus_watchdog_s"];
 
 fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
     let about = "Names of the buses of an arm that has several; each is described under bus.<name>.";
@@ -312,7 +332,7 @@ fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
 
 fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
     let key = |key: &str| format!("{prefix}{key}");
-    let about = "What the servos speak: feetech_sts, lx16a, maestro or pca9685.";
+    let about = "What the servos speak: feetech_sts, feetech_scs, dynamixel2, lx16a, maestro or pca9685.";
     let protocol = d.one_of(&key("protocol"), "feetech_sts", &Protocol::NAMES, about);
     let protocol = protocol.unwrap_or(Protocol::FeetechSts);
     BusConfig {
@@ -333,6 +353,13 @@ fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
             0.0,
             0.1,
             "What the adapter holds bytes back (s); 0.016 for an untuned FTDI.",
+        ),
+        watchdog: secs(
+            d,
+            &key("bus_watchdog_s"),
+            0.5,
+            2.54,
+            "How long servos that have a bus watchdog go on without their host (s); 0 for ever.",
         ),
     }
 }

@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::calibration::{ArmCalibration, JointCalibration};
 use super::declaration::Declaration;
 use super::hardware::{BusConfig, Protocol, integer};
 use super::parameters::Value;
 use super::pwm::{self, PwmServo};
+use crate::protocol::registers::RegisterMap;
 use crate::units::{Calibration, Ticks};
 
 /// One servo and how it moves its joint.
@@ -20,6 +22,8 @@ pub struct ServoConfig {
     pub bus: usize,
     /// The servo's id on the bus.
     pub id: u8,
+    /// What its registers are; `None` for servos that have none.
+    pub map: Option<Arc<RegisterMap>>,
     /// How its ticks and the joint's radians, or metres, go together.
     pub calibration: Calibration,
     /// Whether the joint slides, so that its positions are metres.
@@ -219,12 +223,18 @@ fn servo(
     if !(1..=253).contains(&id) && d.has(&name("id")) {
         d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
     }
+    let map = model(d, buses.get(bus), prefix, first);
+    let (middle, turn) = map.as_ref().map_or((middle, turn), |map| {
+        let counts = map.counts_per_turn;
+        (i64::from(counts / 2), f64::from(counts))
+    });
     let zero =
         d.integer_in(&name("zero_ticks"), middle, -32767..=32767, "Where the joint's zero is (ticks).");
     let reversed = d.or(&name("reversed"), false, "Whether growing ticks turn the joint the negative way.");
     let (ticks_per_turn, slides) = transmission(d, prefix, first, turn);
     ServoConfig {
         bus,
+        map,
         id: u8::try_from(id).unwrap_or(0),
         calibration: Calibration { zero: Ticks(integer(zero)), reversed, ticks_per_turn },
         slides,
@@ -245,6 +255,7 @@ fn pwm_servo(d: &mut Declaration<'_>, bus: usize, prefix: &str, board: &BusConfi
     ServoConfig {
         bus,
         id: 0,
+        map: None,
         calibration: pwm.calibration(),
         slides: false,
         torque_limit: 1.0,
@@ -273,6 +284,36 @@ fn bus(d: &mut Declaration<'_>, buses: &[BusConfig], name: &str, first: Option<&
         d.refuse(name, Value::String(given), expected);
     }
     found.unwrap_or(0)
+}
+
+/// The register map of a servo; servos of one family mostly differ in their limits.
+fn model(
+    d: &mut Declaration<'_>,
+    bus: Option<&BusConfig>,
+    prefix: &str,
+    first: Option<&ServoConfig>,
+) -> Option<Arc<RegisterMap>> {
+    let family = bus?.protocol.family()?;
+    let name = format!("{prefix}.model");
+    let as_first = first.and_then(|first| first.map.clone()).filter(|map| map.family == family);
+    if let Some(map) = as_first.filter(|_| !d.has(&name)) {
+        return Some(map);
+    }
+    let about = "The servo's model, which is a register map that is shipped, or the path of one.";
+    let model: String = d.or(&name, family.default_model().to_owned(), about);
+    match RegisterMap::load(&model) {
+        Ok(map) if map.family == family => Some(Arc::new(map)),
+        Ok(map) => {
+            let (theirs, ours) = (map.family.name(), family.name());
+            let expected = format!("it speaks {theirs}, and the servo's bus {ours}");
+            d.refuse(&name, Value::String(model), expected);
+            None
+        }
+        Err(error) => {
+            d.refuse(&name, Value::String(model), error.to_string());
+            None
+        }
+    }
 }
 
 /// Ticks for each turn of the joint, or each 2π metres of it, and whether it is metres.

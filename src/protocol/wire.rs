@@ -213,7 +213,7 @@ pub trait Wire: Send + 'static {
     const HAS_FAST_SYNC_READ: bool;
 
     /// One frame, ready to be sent.
-    type Frame: AsRef<[u8]>;
+    type Frame: AsRef<[u8]> + Send;
     /// Finds the answers.
     type Decoder: ReplyDecoder;
 

@@ -6,15 +6,18 @@
 use std::time::Duration;
 
 use super::bus::{BusCounters, LinkLost, ServoError};
-use super::feetech_arm::FeetechArm;
 use super::link::OpenError;
 use super::lx16a_arm::Lx16aArm;
 use super::maestro_arm::MaestroArm;
 use super::pca9685_arm::Pca9685Arm;
 use super::recorded::CalibrationMismatch;
+use super::register_arm::RegisterArm;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
 use crate::control::torque::{Standing, TorqueOrder};
+use crate::protocol::dynamixel::Dynamixel2;
+use crate::protocol::feetech::{FeetechScs, FeetechSts};
+use crate::protocol::registers::Family;
 use crate::units::Time;
 
 /// Limits of a joint that its servo needs to know.
@@ -58,14 +61,41 @@ pub enum IdentifyError {
         baud_rate_bps: u32,
     },
     /// A servo is not set up for positions.
-    #[error("servo {id} of joint `{joint}` is in mode {mode}; it must be in position mode (0)")]
+    #[error("servo {id} of joint `{joint}` is in mode {mode}; it must be in position mode ({right})")]
     Mode {
         /// The joint.
         joint: String,
         /// Its servo.
         id: u8,
         /// What its mode register says.
-        mode: u8,
+        mode: i64,
+        /// What it should say.
+        right: String,
+    },
+    /// A servo is another one than was configured.
+    #[error(
+        "servo {id} of joint `{joint}` is {found}, and its register map {map} is of model {right}; set \
+         servos.{joint}.model"
+    )]
+    Model {
+        /// The joint.
+        joint: String,
+        /// Its servo.
+        id: u8,
+        /// What it says it is.
+        found: String,
+        /// The configured map.
+        map: String,
+        /// The numbers that the map is for.
+        right: String,
+    },
+    /// A servo's register map does not go with its bus.
+    #[error("joint `{joint}`: {problem}")]
+    Map {
+        /// The joint.
+        joint: String,
+        /// What is wrong.
+        problem: String,
     },
     /// A servo is not as its joint's calibration says.
     #[error(transparent)]
@@ -80,6 +110,26 @@ pub enum IdentifyError {
     },
 }
 
+/// Who a servo says it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// The number of its model.
+    pub model: Option<u16>,
+    /// Its firmware: before and behind the point, as far as it says so.
+    pub firmware: [Option<u8>; 2],
+}
+
+impl Identity {
+    /// The firmware in words.
+    pub fn firmware(&self) -> String {
+        match self.firmware {
+            [Some(major), Some(minor)] => format!("{major}.{minor}"),
+            [Some(version), None] => version.to_string(),
+            _ => "unknown".to_owned(),
+        }
+    }
+}
+
 /// The servos of one bus, each known by its index.
 pub trait Driver: Send {
     /// Asks every servo where it is; reports are old until it has said so. Ends at `latest` at the latest.
@@ -90,6 +140,11 @@ pub trait Driver: Send {
 
     /// What a servo said last, in its joint's units.
     fn report(&self, servo: usize) -> &ServoReport;
+
+    /// Who a servo said it is when it was connected; `None` where such servos cannot say so.
+    fn identity(&self, _servo: usize) -> Option<Identity> {
+        None
+    }
 
     /// Tells every servo where to be (rad or m of its joint).
     ///
@@ -150,7 +205,18 @@ pub fn connect(
 ) -> Result<(Box<dyn Driver>, Vec<Standing>), IdentifyError> {
     match bus.protocol {
         Protocol::FeetechSts => {
-            let (driver, standings) = FeetechArm::connect(bus, busy_wait, servos)?;
+            let family = Family::FeetechSts;
+            let (driver, standings) = RegisterArm::<FeetechSts>::connect(family, bus, busy_wait, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+        Protocol::FeetechScs => {
+            let family = Family::FeetechScs;
+            let (driver, standings) = RegisterArm::<FeetechScs>::connect(family, bus, busy_wait, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+        Protocol::Dynamixel2 => {
+            let family = Family::Dynamixel2;
+            let (driver, standings) = RegisterArm::<Dynamixel2>::connect(family, bus, busy_wait, servos)?;
             Ok((Box::new(driver), standings))
         }
         Protocol::Maestro => {

@@ -189,7 +189,8 @@ impl Lx16aArm {
         let mode: [u8; 4] = self.ask(index, Command::ModeRead).map_err(|cause| self.failed(index, cause))?;
         let Servo { joint, id, .. } = &self.servos[index];
         if Mode::parse(&mode) != Some(Mode::Servo) {
-            return Err(IdentifyError::Mode { joint: joint.clone(), id: id.raw(), mode: mode[0] });
+            let (joint, id, right) = (joint.clone(), id.raw(), "0".to_owned());
+            return Err(IdentifyError::Mode { joint, id, mode: mode[0].into(), right });
         }
         self.standing(index).map_err(|cause| self.failed(index, cause))
     }

@@ -206,6 +206,7 @@ mod tests {
     fn servo() -> Servo {
         let config = ServoConfig {
             bus: 0,
+            map: None,
             slides: false,
             id: 1,
             calibration: Calibration { zero: Ticks(500), reversed: false, ticks_per_turn: 1500.0 },

@@ -148,12 +148,14 @@ fn connect(port: Recorder) -> Result<(Pca9685Arm<Recorder>, Vec<Standing>), Iden
         baud_rate_bps: 115_200,
         echo: false,
         adapter_latency: Duration::ZERO,
+        watchdog: Duration::ZERO,
         pwm: PwmBusConfig::default(),
     };
     let servo = |channel| DrivenServo {
         joint: format!("joint{channel}"),
         config: ServoConfig {
             bus: 0,
+            map: None,
             id: 0,
             calibration: Calibration { zero: Ticks(0), reversed: false, ticks_per_turn: 1.0 },
             slides: false,

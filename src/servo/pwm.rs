@@ -242,6 +242,7 @@ mod tests {
     fn servos(config: PwmServo) -> PwmServos {
         let config = ServoConfig {
             bus: 0,
+            map: None,
             slides: false,
             id: 0,
             calibration: Calibration { zero: Ticks(0), reversed: false, ticks_per_turn: 1.0 },

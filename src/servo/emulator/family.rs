@@ -65,6 +65,8 @@ impl FamilyName {
     pub fn of(protocol: Protocol) -> Self {
         match protocol {
             Protocol::FeetechSts => Self::FeetechSts,
+            Protocol::FeetechScs => Self::FeetechScs,
+            Protocol::Dynamixel2 => Self::Dynamixel2,
             Protocol::Lx16a => Self::Lx16a,
             Protocol::Maestro => Self::Maestro,
             Protocol::Pca9685 => Self::Pca9685,

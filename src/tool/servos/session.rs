@@ -148,6 +148,12 @@ impl Family {
     fn of(protocol: Protocol) -> anyhow::Result<Self> {
         match protocol {
             Protocol::FeetechSts => Ok(Self::FeetechSts),
+            Protocol::FeetechScs => Ok(Self::FeetechScs),
+            Protocol::Dynamixel2 => {
+                bail!(
+                    "servo_tool speaks feetech_sts and feetech_scs, not dynamixel2; take a bus of those with --bus"
+                )
+            }
             Protocol::Lx16a | Protocol::Maestro | Protocol::Pca9685 => {
                 let name = protocol.name();
                 bail!(
