@@ -17,6 +17,7 @@ pub mod live;
 pub mod manager;
 pub mod parameters;
 pub mod pwm;
+pub mod servo_limits;
 pub mod servos;
 pub mod settings;
 pub mod watch;

@@ -12,6 +12,7 @@ use super::declaration::Declaration;
 use super::hardware::{BusConfig, MAX_BUS_SERVOS, Protocol, integer};
 use super::parameters::Value;
 use super::pwm::{self, PwmServo};
+use super::servo_limits::ServoLimits;
 use crate::protocol::registers::RegisterMap;
 use crate::units::{Calibration, Ticks};
 
@@ -30,6 +31,8 @@ pub struct ServoConfig {
     pub slides: bool,
     /// The most torque it may use, as a part of what it can (0..=1).
     pub torque_limit: f64,
+    /// What it is to keep by itself, without a host.
+    pub limits: ServoLimits,
     /// Its pulses, where it is a PWM servo; then it has no id, ticks or torque limit.
     pub pwm: Option<PwmServo>,
     /// What a calibration says of it, where there is one.
@@ -234,6 +237,7 @@ fn servo(
     let reversed = d.or(&name("reversed"), false, "Whether growing ticks turn the joint the negative way.");
     let (ticks_per_turn, slides) = transmission(d, prefix, first, turn);
     ServoConfig {
+        limits: ServoLimits::declare(d, prefix),
         bus,
         map,
         id: u8::try_from(id).unwrap_or(0),
@@ -254,6 +258,7 @@ fn servo(
 fn pwm_servo(d: &mut Declaration<'_>, bus: usize, prefix: &str, board: &BusConfig) -> ServoConfig {
     let pwm = pwm::servo(d, prefix, board.pwm.channels);
     ServoConfig {
+        limits: ServoLimits::default(),
         bus,
         id: 0,
         map: None,

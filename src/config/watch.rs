@@ -2,8 +2,11 @@
 //!
 //! One table says everything of a cause; parameters, texts and defaults are made of it. The defaults suit an SO-101.
 
+mod table;
+
 use std::ops::RangeInclusive;
 
+use self::table::{SPECS, Spec};
 use super::declaration::Declaration;
 use super::parameters::Value;
 
@@ -88,26 +91,6 @@ pub struct WatchConfig {
     pub slow_factor: f64,
 }
 
-/// Everything that there is to say of a cause.
-struct Spec {
-    watched: Watched,
-    /// The group of its parameters.
-    name: &'static str,
-    /// How the unit ends the parameters' names, with its underscore.
-    suffix: &'static str,
-    /// The unit as it is written.
-    unit: &'static str,
-    /// Why the arm is degraded or faulted, in words.
-    trip_text: &'static str,
-    range: RangeInclusive<f64>,
-    warn: (f64, &'static str),
-    trip: (f64, &'static str),
-    /// `None` where the value itself is a time, or there is nothing to go back from.
-    hysteresis: Option<f64>,
-    delay_secs: Option<f64>,
-    action: (&'static str, Action),
-}
-
 const ACTIONS: [(&str, Action); 5] = [
     ("warn", Action::Warn),
     ("slow", Action::Slow),
@@ -119,142 +102,6 @@ const ABOUT_HYSTERESIS: &str = "A level ends where the value is back by so much.
 const ABOUT_DELAY: &str = "A level begins when the value has been there for so long (s).";
 const ABOUT_ACTION: &str =
     "What a trip does: warn, slow (until the cause is gone), rest, hold or release (faulted, until a reset).";
-/// A servo complains, or does not.
-const COMPLAINS: f64 = 1.0;
-
-static SPECS: [Spec; Watched::COUNT] = [
-    Spec {
-        watched: Watched::Temperature,
-        name: "temperature",
-        suffix: "_degc",
-        unit: " °C",
-        trip_text: "a servo is too hot",
-        range: 0.0..=150.0,
-        warn: (60.0, "Temperature that is a warning (degrees Celsius)."),
-        trip: (66.0, "Temperature that is a trip (degrees Celsius)."),
-        hysteresis: Some(3.0),
-        delay_secs: Some(1.0),
-        action: ("slow", Action::Slow),
-    },
-    Spec {
-        watched: Watched::VoltageLow,
-        name: "voltage_low",
-        suffix: "_v",
-        unit: " V",
-        trip_text: "a servo's supply is too low (brown-out)",
-        range: 0.0..=100.0,
-        warn: (4.6, "Voltage below which is a warning (V)."),
-        trip: (4.2, "Voltage below which is a trip (V)."),
-        hysteresis: Some(0.2),
-        delay_secs: Some(0.3),
-        action: ("slow", Action::Slow),
-    },
-    Spec {
-        watched: Watched::VoltageHigh,
-        name: "voltage_high",
-        suffix: "_v",
-        unit: " V",
-        trip_text: "a servo's supply is too high",
-        range: 0.0..=100.0,
-        warn: (13.0, "Voltage above which is a warning (V)."),
-        trip: (14.0, "Voltage above which is a trip (V)."),
-        hysteresis: Some(0.2),
-        delay_secs: Some(0.3),
-        action: ("warn", Action::Warn),
-    },
-    Spec {
-        watched: Watched::Current,
-        name: "current",
-        suffix: "_a",
-        unit: " A",
-        trip_text: "a servo draws too much current",
-        range: 0.0..=100.0,
-        warn: (2.0, "Motor current that is a warning (A)."),
-        trip: (3.0, "Motor current that is a trip (A)."),
-        hysteresis: Some(0.3),
-        delay_secs: Some(1.0),
-        action: ("hold", Action::Hold),
-    },
-    Spec {
-        watched: Watched::Load,
-        name: "load",
-        suffix: "",
-        unit: "",
-        trip_text: "a servo has worked too hard for too long",
-        range: 0.0..=1.0,
-        warn: (0.85, "Duty cycle of the motor that is a warning (0 to 1)."),
-        trip: (0.95, "Duty cycle of the motor that is a trip (0 to 1)."),
-        hysteresis: Some(0.1),
-        delay_secs: Some(3.0),
-        action: ("warn", Action::Warn),
-    },
-    Spec {
-        watched: Watched::Stall,
-        name: "stall",
-        suffix: "_s",
-        unit: " s",
-        trip_text: "a joint stalled",
-        range: 0.0..=60.0,
-        warn: (0.5, "How long a joint stalls until that is a warning (s)."),
-        trip: (1.5, "How long a joint stalls until that is a trip (s)."),
-        hysteresis: None,
-        delay_secs: None,
-        action: ("hold", Action::Hold),
-    },
-    Spec {
-        watched: Watched::FollowingError,
-        name: "following_error",
-        suffix: "_rad",
-        unit: " rad",
-        trip_text: "a joint is too far from its command",
-        range: 0.0..=100.0,
-        warn: (0.5, "Distance from the command that is a warning (rad or m)."),
-        trip: (1.0, "Distance from the command that is a trip (rad or m)."),
-        hysteresis: Some(0.1),
-        delay_secs: Some(0.5),
-        action: ("warn", Action::Warn),
-    },
-    Spec {
-        watched: Watched::SampleAge,
-        name: "sample_age",
-        suffix: "_s",
-        unit: " s",
-        trip_text: "the newest sample of a joint is too old",
-        range: 0.0..=60.0,
-        warn: (0.2, "Age of a joint's newest sample that is a warning (s)."),
-        trip: (2.0, "Age of a joint's newest sample that is a trip (s)."),
-        hysteresis: None,
-        delay_secs: None,
-        action: ("hold", Action::Hold),
-    },
-    Spec {
-        watched: Watched::OutsideLimits,
-        name: "outside_limits",
-        suffix: "_rad",
-        unit: " rad",
-        trip_text: "a joint is outside of its limits",
-        range: 0.0..=100.0,
-        warn: (0.02, "Distance outside of the joint's limits that is a warning (rad or m)."),
-        trip: (0.35, "Distance outside of the joint's limits that is a trip (rad or m)."),
-        hysteresis: Some(0.01),
-        delay_secs: Some(0.2),
-        action: ("warn", Action::Warn),
-    },
-    Spec {
-        watched: Watched::Alarm,
-        name: "alarm",
-        suffix: "",
-        unit: "",
-        trip_text: "a servo raises an alarm",
-        range: 0.0..=1.0,
-        warn: (COMPLAINS, ""),
-        trip: (COMPLAINS, ""),
-        hysteresis: None,
-        delay_secs: Some(0.2),
-        action: ("warn", Action::Warn),
-    },
-];
-
 impl Watched {
     /// How many there are.
     pub const COUNT: usize = 10;
@@ -452,70 +299,5 @@ fn stall(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::parameters::Parameters;
-
-    fn read(given: &[(&str, Value)]) -> (WatchConfig, Vec<String>) {
-        let given: Parameters =
-            given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-        let mut declaration = Declaration::new(&given);
-        let joints = ["elbow".to_owned(), "gripper".to_owned()];
-        let config = WatchConfig::declare(&mut declaration, &joints);
-        let (_, errors) = declaration.finish();
-        (config, errors.iter().map(ToString::to_string).collect())
-    }
-
-    #[test]
-    fn the_table_has_every_cause_at_its_place_and_no_warning_beyond_its_trip() {
-        for (index, watched) in Watched::ALL.into_iter().enumerate() {
-            assert_eq!((watched.index(), watched.spec().watched), (index, watched));
-        }
-        let (config, errors) = read(&[]);
-        assert_eq!((config.joints, errors), (vec![JointWatch::default(); 2], vec![]));
-    }
-
-    #[test]
-    fn a_joint_has_its_own_levels_where_they_are_given_and_the_common_ones_elsewhere() {
-        let (config, errors) = read(&[
-            ("watch.temperature.trip_degc", Value::Double(70.0)),
-            ("watch.temperature.joints.gripper.warn_degc", Value::Double(50.0)),
-            ("watch.stall.joints.gripper.action", Value::String("warn".into())),
-            ("watch.stall.joints.gripper.error_rad", Value::Double(0.3)),
-        ]);
-        assert_eq!(errors, Vec::<String>::new());
-        let of = |joint: usize| *config.joints[joint].levels(Watched::Temperature);
-        assert_eq!((of(0).warn, of(0).trip, of(1).warn, of(1).trip), (60.0, 70.0, 50.0, 70.0));
-        assert_eq!(config.joints[0].levels(Watched::Stall).action, Action::Hold);
-        assert_eq!(config.joints[1].levels(Watched::Stall).action, Action::Warn);
-        assert_eq!((config.joints[0].stall.error, config.joints[1].stall.error), (0.1, 0.3));
-    }
-
-    #[test]
-    fn a_warning_beyond_its_trip_is_an_error_that_names_both() {
-        let (_, errors) = read(&[("watch.temperature.warn_degc", Value::Double(67.0))]);
-        assert_eq!(
-            errors,
-            ["parameter `watch.temperature.trip_degc` is 66.0; it must not be below \
-              `watch.temperature.warn_degc`, which is 67"]
-        );
-        let (_, errors) = read(&[("watch.voltage_low.joints.elbow.trip_v", Value::Double(5.0))]);
-        assert_eq!(errors.len(), 1, "{errors:?}");
-        assert!(
-            errors[0].contains("must not be above `watch.voltage_low.joints.elbow.warn_v`, which is 4.6")
-        );
-    }
-
-    #[test]
-    fn an_action_that_there_is_not_is_named() {
-        let (_, errors) = read(&[("watch.load.action", Value::String("stop".into()))]);
-        assert!(errors[0].contains("`watch.load.action` is \"stop\""), "{errors:?}");
-    }
-
-    #[test]
-    fn who_sends_the_arm_to_rest_is_known() {
-        assert_eq!(read(&[]).0.needs_rest_pose(), None);
-        let (config, _) = read(&[("watch.current.joints.elbow.action", Value::String("rest".into()))]);
-        assert_eq!(config.needs_rest_pose(), Some("watch.current.action".to_owned()));
-    }
-}
+#[path = "watch/watch_tests.rs"]
+mod tests;

@@ -205,6 +205,7 @@ mod tests {
 
     fn servo() -> Servo {
         let config = ServoConfig {
+            limits: Default::default(),
             bus: 0,
             map: None,
             slides: false,

@@ -154,6 +154,7 @@ fn connect(port: Recorder) -> Result<(Pca9685Arm<Recorder>, Vec<Standing>), Iden
     let servo = |channel| DrivenServo {
         joint: format!("joint{channel}"),
         config: ServoConfig {
+            limits: Default::default(),
             bus: 0,
             map: None,
             id: 0,

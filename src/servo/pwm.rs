@@ -241,6 +241,7 @@ mod tests {
 
     fn servos(config: PwmServo) -> PwmServos {
         let config = ServoConfig {
+            limits: Default::default(),
             bus: 0,
             map: None,
             slides: false,

@@ -29,6 +29,8 @@ pub(super) struct RegisterArm<W: Wire> {
     pub(super) asked_again: Vec<usize>,
     pub(super) slow: SlowReads,
     pub(super) watchdog: Watchdog,
+    /// What was found of the servos that their owner should know.
+    pub(super) remarks: Vec<String>,
 }
 
 /// Servos that are read and told by the same frames.
@@ -167,7 +169,7 @@ impl<W: Wire> Driver for RegisterArm<W> {
             .filter(|servo| !has_watchdog(servo))
             .map(|servo| servo.map.name.as_str())
             .collect();
-        match (without.is_empty(), self.watchdog.patience) {
+        let mut caveats = match (without.is_empty(), self.watchdog.patience) {
             (false, _) if W::NAME.starts_with("feetech") => {
                 vec![format!("Feetech servos have no watchdog: {ends}")]
             }
@@ -176,7 +178,9 @@ impl<W: Wire> Driver for RegisterArm<W> {
                 vec![format!("bus_watchdog_s is 0, so the servos' watchdog is off: {ends}")]
             }
             _ => Vec::new(),
-        }
+        };
+        caveats.extend(self.remarks.iter().cloned());
+        caveats
     }
 
     fn counters(&self) -> BusCounters {

@@ -61,6 +61,7 @@ impl<W: Wire> RegisterArm<W> {
             layouts,
             slow: SlowReads { turns, ..SlowReads::default() },
             watchdog: Watchdog { patience: patience.filter(|_| has_watchdog), ..Watchdog::default() },
+            remarks: Vec::new(),
         };
         arm.find_all()?;
         let standings = (0..arm.servos.len()).map(|servo| arm.prepare(servo)).collect::<Result<_, _>>()?;
@@ -113,6 +114,7 @@ impl<W: Wire> RegisterArm<W> {
             let removed = self.remove_return_delay(servo, standing.torque);
             removed.map_err(|cause| self.failed(servo, cause))?;
         }
+        self.keep_limits(servo, standing.torque)?;
         Ok(standing)
     }
 
@@ -235,7 +237,7 @@ impl<W: Wire> RegisterArm<W> {
         self.read_register(servo, &map, register).map(Some).map_err(|cause| self.failed(servo, cause))
     }
 
-    fn read_register(
+    pub(super) fn read_register(
         &mut self,
         servo: usize,
         map: &RegisterMap,
@@ -246,7 +248,7 @@ impl<W: Wire> RegisterArm<W> {
         })
     }
 
-    fn write_register(
+    pub(super) fn write_register(
         &mut self,
         servo: usize,
         map: &RegisterMap,
@@ -259,7 +261,7 @@ impl<W: Wire> RegisterArm<W> {
         self.bus.ask(id, frame.as_ref(), 0, TRIES, |_| ())
     }
 
-    fn failed(&self, servo: usize, cause: ServoError) -> IdentifyError {
+    pub(super) fn failed(&self, servo: usize, cause: ServoError) -> IdentifyError {
         let joint = self.servos.get(servo).map(|servo| servo.joint.clone()).unwrap_or_default();
         IdentifyError::Servo { joint, cause }
     }

@@ -161,12 +161,13 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
         max_velocity: limits.max_velocity(),
         max_effort: joint.limits.effort.unwrap_or(0.0),
     };
+    let hardware = with_travel(config.hardware.clone(), &limits);
     Ok(ArmSetup {
         joints: config.arm.joints.clone(),
         ratings: joints.iter().zip(&limits).map(rating).collect(),
         limits,
         mimics,
-        hardware: config.hardware.clone(),
+        hardware,
         period: Duration::from_secs_f64(1.0 / config.arm.update_rate_hz),
     })
 }
@@ -194,6 +195,21 @@ fn within(joint: &Joint, limits: LimitOverrides, recorded: &Recorded) -> Result<
         });
     }
     Ok(LimitOverrides { min_position: Some(from), max_position: Some(to), ..limits })
+}
+
+/// Servos know the ends of their joints' travel, to keep them by themselves.
+fn with_travel(mut hardware: HardwareConfig, limits: &[JointLimits]) -> HardwareConfig {
+    let travel = |joint: usize| {
+        let limits = limits.get(joint).filter(|it| it.lower().is_finite() && it.upper().is_finite())?;
+        Some((limits.lower(), limits.upper()))
+    };
+    for (joint, servo) in hardware.servos.iter_mut().enumerate() {
+        servo.limits.travel = travel(joint);
+    }
+    for further in &mut hardware.further_servos {
+        further.servo.limits.travel = travel(further.joint);
+    }
+    hardware
 }
 
 /// The joints of the model that follow one of the arm's.

@@ -31,6 +31,7 @@ mod other_servos;
 mod register_servos;
 mod rustypot_client;
 mod rustypot_dynamixel;
+mod safety_limits;
 mod safety_stops;
 mod safety_table;
 mod safety_wire;

@@ -221,7 +221,9 @@ def test_diagnostics_tell_how_busy_and_how_clean_the_bus_is(shared):
 
 def test_diagnostics_tell_how_each_joint_is(shared):
     for joint in shared.client.next(DiagnosticArray, "/diagnostics").status[2:]:
-        said = {key: float(value) for key, value in values(joint).items()}
+        levels = {key: value for key, value in values(joint).items() if key.startswith("watch.")}
+        assert len(levels) == 10 and set(levels.values()) == {"fine"}
+        said = {key: float(value) for key, value in values(joint).items() if key not in levels}
         assert 20.0 <= said["temperature_degc"] <= 60.0
         assert said["voltage_v"] == pytest.approx(7.4, abs=0.2)
         assert {"current_a", "load", "position_rad", "command_rad", "cycles_missed"} <= said.keys()

@@ -108,10 +108,10 @@ impl ArmCore {
             self.caring.relax_none();
             source.hold_at(&self.commands);
             self.enter(State::Holding, Cause::ResetAsked);
-        } else if !self.torque.is_settled() {
-            return Err(Refusal::new("torque is still going off; ask again when it has"));
         } else {
-            self.enter(State::Identified, Cause::ResetAsked);
+            // Until every servo has said that it let go, nobody knows.
+            let is_off = self.torque.is_settled();
+            self.enter(if is_off { State::Identified } else { State::Releasing }, Cause::ResetAsked);
         }
         Ok(())
     }

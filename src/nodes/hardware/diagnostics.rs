@@ -8,7 +8,7 @@ use crate::config::watch::Watched;
 use crate::control::safety::{Cause, State};
 use crate::control::watch::Level as Watch;
 use crate::nodes::messages::stamp_now;
-use crate::servo::snapshot::{JointSnapshot, Snapshot};
+use crate::servo::snapshot::{JointSnapshot, ServoReport, Snapshot};
 
 impl HardwarePublisher {
     pub(super) fn diagnostics_of(&self, snapshot: &Snapshot) -> DiagnosticArray {
@@ -118,12 +118,25 @@ enum Level {
     Stale = 3,
 }
 
+/// What was measured last, where the servo tells it.
+fn measured(servo: &ServoReport, watched: Watched) -> String {
+    let value = match watched {
+        Watched::Temperature => servo.temperature_degc,
+        Watched::VoltageLow | Watched::VoltageHigh => servo.voltage_v,
+        Watched::Current => servo.current_a,
+        Watched::Load => servo.load,
+        _ => return String::new(),
+    };
+    format!(" ({:.2}{})", value, watched.unit())
+}
+
 /// How a joint stands, and why.
 fn judged(joint: &JointSnapshot) -> (Level, String) {
     let servo = &joint.servo;
     let levels = || Watched::ALL.into_iter().zip(joint.levels).filter(|(_, level)| *level != Watch::Fine);
-    let mut told: Vec<String> =
-        levels().map(|(watched, level)| format!("{}: {level}", watched.name())).collect();
+    let mut told: Vec<String> = levels()
+        .map(|(watched, level)| format!("{}: {level}{}", watched.name(), measured(servo, watched)))
+        .collect();
     if !servo.alarms.is_empty() {
         told.insert(0, format!("its servo reports {}", servo.alarms));
     }
