@@ -16,6 +16,7 @@ pub mod ik;
 pub mod live;
 pub mod manager;
 pub mod parameters;
+pub mod pwm;
 pub mod servos;
 pub mod settings;
 pub mod watch;

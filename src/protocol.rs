@@ -5,4 +5,7 @@
 pub mod alarms;
 pub mod dynamixel;
 pub mod feetech;
+pub mod lx16a;
+pub mod maestro;
+pub mod pca9685;
 pub mod wire;

@@ -2,6 +2,7 @@
 //!
 //! Here bytes meet ports and clocks; ROS does not come this far down.
 
+pub mod adapter;
 pub mod bus;
 pub mod clock;
 pub mod control_thread;
@@ -9,9 +10,16 @@ pub mod driver;
 pub mod emulator;
 mod feetech_arm;
 mod feetech_servo;
+mod i2c;
 pub mod link;
+mod lx16a_arm;
+mod lx16a_servo;
+mod maestro_arm;
+mod maestro_port;
+mod pca9685_arm;
 pub mod ports;
 pub mod probe;
+mod pwm;
 pub mod realtime;
 pub mod recorded;
 pub mod setup;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::declaration::Declaration;
 use super::parameters::Value;
+use super::pwm::{self, PwmBusConfig};
 use super::servos;
 pub use super::servos::{FurtherServo, MimicServo, Recorded, ServoConfig};
 use super::watch::WatchConfig;
@@ -64,6 +65,8 @@ pub struct BusConfig {
     pub echo: bool,
     /// What the adapter may hold back before it hands bytes on; 16 ms for an FTDI as Linux finds it.
     pub adapter_latency: Duration,
+    /// The board, where the servos are PWM servos.
+    pub pwm: PwmBusConfig,
 }
 
 /// The most buses that one arm can have; each but the first has a thread.
@@ -74,6 +77,48 @@ pub const MAX_BUSES: usize = 8;
 pub enum Protocol {
     /// Feetech STS and SMS.
     FeetechSts,
+    /// LewanSoul and Hiwonder LX-16A and its kin.
+    Lx16a,
+    /// PWM servos on a Pololu Maestro.
+    Maestro,
+    /// PWM servos on a PCA9685.
+    Pca9685,
+}
+
+impl Protocol {
+    /// Each with its name in configurations.
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("feetech_sts", Self::FeetechSts),
+        ("lx16a", Self::Lx16a),
+        ("maestro", Self::Maestro),
+        ("pca9685", Self::Pca9685),
+    ];
+
+    /// Its name in configurations.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.into_iter().find(|(_, protocol)| *protocol == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether its servos are told by pulses, and tell nothing.
+    pub fn is_pwm(self) -> bool {
+        matches!(self, Self::Maestro | Self::Pca9685)
+    }
+
+    /// Bits a second, where nothing else is said.
+    fn baud_rate_bps(self) -> i64 {
+        match self {
+            Self::FeetechSts => 1_000_000,
+            Self::Lx16a | Self::Maestro | Self::Pca9685 => 115_200,
+        }
+    }
+
+    /// The tick of the middle, and the ticks of one turn, where nothing else is said.
+    pub(super) fn ticks(self) -> (i64, f64) {
+        match self {
+            Self::Lx16a => (500, 1500.0),
+            _ => (2048, 4096.0),
+        }
+    }
 }
 
 /// What becomes of the torque.
@@ -267,16 +312,17 @@ fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
 
 fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
     let key = |key: &str| format!("{prefix}{key}");
-    let protocols = [("feetech_sts", Protocol::FeetechSts)];
+    let about = "What the servos speak: feetech_sts, lx16a, maestro or pca9685.";
+    let protocol = d.one_of(&key("protocol"), "feetech_sts", &Protocol::NAMES, about);
+    let protocol = protocol.unwrap_or(Protocol::FeetechSts);
     BusConfig {
         name: bus.to_owned(),
-        protocol: d
-            .one_of(&key("protocol"), "feetech_sts", &protocols, "What the servos speak: feetech_sts.")
-            .unwrap_or(Protocol::FeetechSts),
+        protocol,
+        pwm: pwm::bus(d, prefix, protocol),
         port: d.required(&key("port"), "Serial port of the bus, or tcp://HOST:PORT of a serial server."),
         baud_rate_bps: integer(d.integer_in(
             &key("baud_rate_bps"),
-            1_000_000,
+            protocol.baud_rate_bps(),
             9600..=4_500_000,
             "Speed of the bus (bit/s).",
         )),

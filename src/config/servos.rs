@@ -8,8 +8,9 @@ use std::path::Path;
 
 use super::calibration::{ArmCalibration, JointCalibration};
 use super::declaration::Declaration;
-use super::hardware::{BusConfig, integer};
+use super::hardware::{BusConfig, Protocol, integer};
 use super::parameters::Value;
+use super::pwm::{self, PwmServo};
 use crate::units::{Calibration, Ticks};
 
 /// One servo and how it moves its joint.
@@ -25,6 +26,8 @@ pub struct ServoConfig {
     pub slides: bool,
     /// The most torque it may use, as a part of what it can (0..=1).
     pub torque_limit: f64,
+    /// Its pulses, where it is a PWM servo; then it has no id, ticks or torque limit.
+    pub pwm: Option<PwmServo>,
     /// What a calibration says of it, where there is one.
     pub recorded: Option<Recorded>,
 }
@@ -116,6 +119,9 @@ pub(super) fn declare(d: &mut Declaration<'_>, buses: &[BusConfig], joints: &[St
     let mut all = Servos { servos, further, mimics };
     all.calibrate(d, joints);
     refuse_twins(d, buses, &all.named(joints));
+    let pwm_servos =
+        all.named(joints).into_iter().filter_map(|(name, servo)| Some((name, servo.bus, servo.pwm?)));
+    pwm::refuse_twins(d, pwm_servos);
     all
 }
 
@@ -204,13 +210,19 @@ fn servo(
 ) -> ServoConfig {
     let name = |key: &str| format!("{prefix}.{key}");
     let bus = bus(d, buses, &name("bus"), first);
+    let protocol = buses.get(bus).map_or(Protocol::FeetechSts, |bus| bus.protocol);
+    if let Some(board) = buses.get(bus).filter(|_| protocol.is_pwm()) {
+        return pwm_servo(d, bus, prefix, board);
+    }
+    let (middle, turn) = protocol.ticks();
     let id: i64 = d.required(&name("id"), "The servo's id on the bus (1 to 253).");
     if !(1..=253).contains(&id) && d.has(&name("id")) {
         d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
     }
-    let zero = d.integer_in(&name("zero_ticks"), 2048, -32767..=32767, "Where the joint's zero is (ticks).");
+    let zero =
+        d.integer_in(&name("zero_ticks"), middle, -32767..=32767, "Where the joint's zero is (ticks).");
     let reversed = d.or(&name("reversed"), false, "Whether growing ticks turn the joint the negative way.");
-    let (ticks_per_turn, slides) = transmission(d, prefix, first);
+    let (ticks_per_turn, slides) = transmission(d, prefix, first, turn);
     ServoConfig {
         bus,
         id: u8::try_from(id).unwrap_or(0),
@@ -222,6 +234,21 @@ fn servo(
             0.0..=1.0,
             "The most torque, as a part of what the servo can (0 to 1).",
         ),
+        recorded: None,
+        pwm: None,
+    }
+}
+
+/// A servo that gets pulses: its address is a channel, and its ticks are quarters of a µs.
+fn pwm_servo(d: &mut Declaration<'_>, bus: usize, prefix: &str, board: &BusConfig) -> ServoConfig {
+    let pwm = pwm::servo(d, prefix, board.pwm.channels);
+    ServoConfig {
+        bus,
+        id: 0,
+        calibration: pwm.calibration(),
+        slides: false,
+        torque_limit: 1.0,
+        pwm: Some(pwm),
         recorded: None,
     }
 }
@@ -249,12 +276,17 @@ fn bus(d: &mut Declaration<'_>, buses: &[BusConfig], name: &str, first: Option<&
 }
 
 /// Ticks for each turn of the joint, or each 2π metres of it, and whether it is metres.
-fn transmission(d: &mut Declaration<'_>, prefix: &str, first: Option<&ServoConfig>) -> (f64, bool) {
+fn transmission(
+    d: &mut Declaration<'_>,
+    prefix: &str,
+    first: Option<&ServoConfig>,
+    turn: f64,
+) -> (f64, bool) {
     let name = |key: &str| format!("{prefix}.{key}");
     let own = ["ticks_per_turn", "gear_ratio", "metres_per_turn"];
     let says_nothing = !own.into_iter().any(|key| d.has(&name(key)));
     let ticks =
-        d.number_in(&name("ticks_per_turn"), 4096.0, 1.0..=1e7, "Ticks of one turn of the servo's horn.");
+        d.number_in(&name("ticks_per_turn"), turn, 1.0..=1e7, "Ticks of one turn of the servo's horn.");
     let gears = "Turns of the servo's horn for one turn of the joint, or of its screw or pinion.";
     let gear_ratio = d.number_in(&name("gear_ratio"), 1.0, 1e-3..=1e4, gears);
     let about = "How far a joint that slides goes with one turn of its screw or pinion (m).";

@@ -127,6 +127,8 @@ pub struct ArmCore {
     measured: Vec<MeasuredJoint>,
     misses: Vec<u32>,
     commands: Vec<f64>,
+    /// The commands before the last answer of any servo.
+    heard: Vec<f64>,
     references: Vec<Reference>,
     /// The greatest effort of each joint (N m or N); infinite for the configured one.
     efforts: Vec<f64>,
@@ -144,6 +146,8 @@ pub struct ArmCore {
 
 /// A servo that was silent for so many cycles may have been without power.
 const SUSPICIOUS_MISSES: u32 = 2;
+/// A line on which no servo has answered for so many cycles carries nothing.
+const MISSES_OF_A_DEAD_LINE: u32 = 2;
 const TRANSITIONS_CAPACITY: usize = 32;
 
 impl ArmCore {
@@ -156,6 +160,7 @@ impl ArmCore {
             measured: vec![MeasuredJoint::default(); joints],
             misses: vec![0; joints],
             commands: vec![0.0; joints],
+            heard: vec![0.0; joints],
             references: vec![Reference::Hold; joints],
             efforts: vec![f64::INFINITY; joints],
             efforts_asked: vec![f64::INFINITY; joints],
@@ -325,6 +330,7 @@ impl ArmCore {
         for (joint, measured) in self.measured.iter().enumerate() {
             let position = self.torque.holding_position(joint, measured.position);
             self.commands[joint] = position;
+            self.heard[joint] = position;
             self.limiters[joint].reset(position);
         }
         self.caring.relax_none();
@@ -373,8 +379,24 @@ impl ArmCore {
         }
     }
 
+    /// Where nobody answers, nobody listens either: the arm stays at what was heard last, and goes on from there.
+    fn awaits_answers(&mut self) -> bool {
+        let least = self.misses.iter().min().copied().unwrap_or(0);
+        if least == 0 {
+            self.heard.copy_from_slice(&self.commands);
+        }
+        if least < MISSES_OF_A_DEAD_LINE {
+            return false;
+        }
+        for ((limiter, command), heard) in self.limiters.iter_mut().zip(&mut self.commands).zip(&self.heard) {
+            limiter.reset(*heard);
+            *command = *heard;
+        }
+        true
+    }
+
     fn shape_commands(&mut self, moves: bool) {
-        if self.state == State::Energizing {
+        if self.state == State::Energizing || self.awaits_answers() {
             return;
         }
         for (joint, ((limiter, command), reference)) in

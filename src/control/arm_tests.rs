@@ -162,6 +162,28 @@ fn switching_on_writes_where_the_joints_are_before_torque_and_nothing_else() {
 }
 
 #[test]
+fn on_a_dead_line_the_arm_stays_where_it_was_heard_last_and_goes_on_from_there_within_its_limits() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.source.wanted = Some(1.5);
+    bench.run(30);
+    let heard = bench.written.last().unwrap()[0];
+    bench.silent = [true; 2];
+    bench.run(9);
+    let kept = bench.core.commands()[0];
+    assert!((kept - heard).abs() <= 2.0 * PERIOD + 1e-9, "from {heard} to {kept}");
+    assert_eq!(bench.core.command_velocity(0), 0.0);
+    bench.silent = [false; 2];
+    let mut before = kept;
+    for _ in 0..200 {
+        bench.cycle();
+        let command = bench.core.commands()[0];
+        assert!((command - before).abs() <= 2.0 * PERIOD + 1e-9, "from {before} to {command}");
+        before = command;
+    }
+    assert!((before - 1.5).abs() < 1e-6, "it arrives: {before}");
+}
+
+#[test]
 fn no_torque_before_every_joint_has_answered() {
     let mut bench = Bench::new(TorquePolicy::Hold);
     bench.silent = [false, true];

@@ -3,8 +3,8 @@
 //! ```text
 //! due ─ read every servo ─ core: judge, reference, limit ─ write goals ─ torque order ─ snapshot ─ sleep ─ due
 //! ```
-//! Between two cycles nothing is allocated, freed or locked. While the bus is lost the thread looks for it twice a
-//! second; then it may do all of that.
+//! Between two cycles nothing is allocated, freed or locked. While the bus is lost the thread looks for it five
+//! times a second; then it may do all of that.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -75,8 +75,8 @@ pub struct ControlThread {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Time between two attempts to find a lost bus.
-const RECONNECT_PERIOD: Duration = Duration::from_millis(500);
+/// Time between two attempts to find a lost bus: the arm is to be back within a second of its port.
+const RECONNECT_PERIOD: Duration = Duration::from_millis(200);
 /// What is left of a period for everything but the wire.
 const CYCLE_RESERVE: Duration = Duration::from_micros(300);
 /// An arm that is told to stop is at rest after this long, or never.
@@ -213,6 +213,9 @@ impl ControlLoop {
             joint.servo = *bus.report(index);
         }
         self.snapshot.bus = bus.counters();
+        while let Some(trouble) = bus.next_trouble() {
+            self.give(ArmEvent::Trouble(trouble));
+        }
         Ok(())
     }
 
@@ -261,7 +264,7 @@ impl ControlLoop {
         self.next_attempt = clock::now() + RECONNECT_PERIOD;
     }
 
-    /// Twice a second the same would be too much.
+    /// Five times a second the same would be too much.
     fn tell_refusal(&mut self, refusal: String) {
         if refusal != self.last_refusal {
             self.last_refusal.clone_from(&refusal);

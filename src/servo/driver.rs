@@ -8,6 +8,9 @@ use std::time::Duration;
 use super::bus::{BusCounters, LinkLost, ServoError};
 use super::feetech_arm::FeetechArm;
 use super::link::OpenError;
+use super::lx16a_arm::Lx16aArm;
+use super::maestro_arm::MaestroArm;
+use super::pca9685_arm::Pca9685Arm;
 use super::recorded::CalibrationMismatch;
 use super::snapshot::ServoReport;
 use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
@@ -127,6 +130,11 @@ pub trait Driver: Send {
 
     /// What went over the bus so far.
     fn counters(&self) -> BusCounters;
+
+    /// What went wrong beside the servos' own reports, in a sentence; `None` when all has been told.
+    fn next_trouble(&mut self) -> Option<String> {
+        None
+    }
 }
 
 /// Opens a bus and makes sure that every servo is there and can be used; tells how each stands.
@@ -143,6 +151,18 @@ pub fn connect(
     match bus.protocol {
         Protocol::FeetechSts => {
             let (driver, standings) = FeetechArm::connect(bus, busy_wait, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+        Protocol::Maestro => {
+            let (driver, standings) = MaestroArm::connect(bus, busy_wait, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+        Protocol::Pca9685 => {
+            let (driver, standings) = Pca9685Arm::open(bus, servos)?;
+            Ok((Box::new(driver), standings))
+        }
+        Protocol::Lx16a => {
+            let (driver, standings) = Lx16aArm::connect(bus, busy_wait, servos)?;
             Ok((Box::new(driver), standings))
         }
     }

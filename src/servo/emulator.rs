@@ -20,15 +20,20 @@
 
 pub mod bus;
 pub mod control;
+mod dynamixel;
 pub mod events;
 pub mod family;
 pub mod faults;
 mod feetech;
 pub mod lateness;
+mod lx16a;
+mod maestro;
 pub mod motor;
 pub mod options;
+pub(crate) mod pca9685;
 pub mod port;
 pub mod protection;
+mod pwm_servo;
 pub mod running;
 mod socket;
 pub mod wire;

@@ -1,5 +1,6 @@
 //! A bus of Feetech servos: identified, read, told, in their joints' own units.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::bus::{Bus, BusCounters, LinkLost, Question, ServoError, Timing, Wait};
@@ -27,6 +28,11 @@ pub(super) struct FeetechArm {
     servos: Vec<Servo>,
     read_all: Frame,
     ids: Vec<Id>,
+    /// The joints in the order in which they are asked all at once, and their servos' ids.
+    order: Vec<usize>,
+    asked: Vec<Id>,
+    /// The joints in the order in which they are asked again.
+    asked_again: Vec<usize>,
 }
 
 /// Registers 40 to 49: torque, the goal block, torque limit.
@@ -40,6 +46,7 @@ const WAKE_UP: Duration = Duration::from_micros(300);
 
 impl Driver for FeetechArm {
     fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
+        self.ask_silent_ones_last();
         self.servos.iter_mut().for_each(Servo::ask);
         let once_more = self.single_try(Telemetry::LEN) + WAKE_UP;
         let room = latest.saturating_since(clock::now());
@@ -163,6 +170,9 @@ impl FeetechArm {
             bus: Bus::new(link, timing, config.echo),
             port: config.port.clone(),
             baud_rate_bps: config.baud_rate_bps,
+            order: (0..servos.len()).collect(),
+            asked: ids.clone(),
+            asked_again: (0..servos.len()).collect(),
             servos,
             read_all,
             ids,
@@ -191,9 +201,29 @@ impl FeetechArm {
         self.bus.wire_time(OVERHEAD + 2 + OVERHEAD + len) + SINGLE_TRY_RESERVE
     }
 
+    /// Servos behind one that does not answer may answer late, or not at all.
+    fn ask_silent_ones_last(&mut self) {
+        let servos = &mut self.servos;
+        servos.iter_mut().for_each(Servo::count_silence);
+        self.order.sort_unstable_by_key(|&joint| (servos[joint].silent_for, joint));
+        // Of those that fell silent together the first may be the cause.
+        self.asked_again.sort_unstable_by_key(|&joint| (servos[joint].silent_for, Reverse(joint)));
+        let is_as_before = self.order.iter().zip(&self.asked).all(|(&joint, id)| self.ids[joint] == *id);
+        if is_as_before {
+            return;
+        }
+        for (&joint, asked) in self.order.iter().zip(&mut self.asked) {
+            *asked = self.ids[joint];
+        }
+        if let Ok(frame) = Frame::sync_read(PRESENT_BLOCK.address, PRESENT_BLOCK.len, &self.asked) {
+            self.read_all = frame;
+        }
+    }
+
     fn read_silent_ones_again(&mut self, latest: Time) -> Result<(), LinkLost> {
         let one_try = self.single_try(Telemetry::LEN);
-        for joint in 0..self.servos.len() {
+        for index in 0..self.asked_again.len() {
+            let joint = self.asked_again[index];
             if self.servos[joint].report.fresh || latest < clock::now() + one_try {
                 continue;
             }

@@ -22,6 +22,8 @@ pub(super) struct Servo {
     pub(super) config: ServoConfig,
     /// What it said last.
     pub(super) report: ServoReport,
+    /// How many questions in a row it did not answer.
+    pub(super) silent_for: u32,
     rating: JointRating,
     /// In ticks a second.
     speed_limit: i32,
@@ -57,8 +59,14 @@ impl Servo {
             speed_limit: speed.ceil() as i32,
             torque_limit: None,
             report: ServoReport::default(),
+            silent_for: 0,
             sightings: Sightings::default(),
         })
+    }
+
+    /// Notes whether it answered the last question.
+    pub(super) fn count_silence(&mut self) {
+        self.silent_for = if self.report.fresh { 0 } else { self.silent_for.saturating_add(1) };
     }
 
     /// It is asked where it is; what it said before is old.
@@ -73,6 +81,8 @@ impl Servo {
         let report = self.reported(telemetry, stamp);
         if self.sightings.confirm(stamp, report.position, self.rating.max_velocity) {
             self.report = report;
+        } else {
+            self.report.fresh = false;
         }
     }
 

@@ -5,12 +5,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use serialport::{ClearBuffer, SerialPort, TTYPort};
 
-use super::{clock, simulated};
+use super::{adapter, clock, simulated};
 use crate::units::Time;
 
 /// A wire that bytes go over. Every error means that the wire is lost.
@@ -66,15 +67,16 @@ fn open_serial(path: &str, baud_rate_bps: u32) -> Result<SerialLink, String> {
         .timeout(Duration::ZERO)
         .open_native()
         .map_err(|error| explain(path, &error))?;
+    if let Some(advice) = adapter::advice(Path::new(adapter::SYSFS), path) {
+        tracing::warn!("{advice}");
+    }
     Ok(SerialLink { port })
 }
 
 fn explain(path: &str, error: &serialport::Error) -> String {
     use serialport::ErrorKind::{Io, NoDevice};
     match error.kind() {
-        NoDevice if std::path::Path::new(path).exists() => {
-            "another program is using it; stop that one first".to_owned()
-        }
+        NoDevice if Path::new(path).exists() => "another program is using it; stop that one first".to_owned(),
         NoDevice | Io(io::ErrorKind::NotFound) => {
             "there is no such device; is the adapter plugged in? See /dev/serial/by-id".to_owned()
         }

@@ -1,7 +1,8 @@
 //! Which of the positions that a servo tells are to be believed.
 //!
 //! No joint jumps. A byte of checksum lets one garbled answer in 256 pass, and an answer under a wrong id looks good;
-//! so a position that the joint cannot have come to counts only once it is told again and again when asked again.
+//! so a position that the joint cannot have come to counts only once it is told again and again when asked again. A
+//! servo from which two different positions come to one question is believed neither: one of them is somebody else's.
 
 use std::time::Duration;
 
@@ -17,6 +18,12 @@ pub(super) struct Sightings {
     newly_doubted: Option<(Time, f64)>,
     /// How many questions in a row have confirmed what was doubted.
     confirmed: u32,
+    /// What was believed before the present question.
+    before: Option<(Time, f64)>,
+    /// The latest answer to the present question.
+    told: Option<(Time, f64)>,
+    /// Whether another answer to it was different.
+    is_contradicted: bool,
 }
 
 /// An older position says nothing of the present one.
@@ -25,6 +32,8 @@ const SIGHT_LASTS: Duration = Duration::from_millis(250);
 const PUSHED: f64 = 2.0;
 /// and be so much farther (rad).
 const SIGHT_SLACK: f64 = 0.05;
+/// Answers to one question agree that are no farther apart than this, and what the joint moves meanwhile (rad).
+const AGREEMENT: f64 = 0.01;
 /// A jump must be confirmed so often; a first position, with which nothing disagrees, once.
 const CONFIRMATIONS_OF_A_JUMP: u32 = 4;
 
@@ -32,10 +41,20 @@ impl Sightings {
     /// Another question goes out.
     pub(super) fn ask(&mut self) {
         self.doubted = self.newly_doubted.take().or(self.doubted);
+        (self.before, self.told, self.is_contradicted) = (self.believed, None, false);
     }
 
-    /// Whether a position is to be believed.
+    /// Whether a position is to be believed. Where it is not, neither is what was told before in answer to the same
+    /// question.
     pub(super) fn confirm(&mut self, now: Time, position: f64, max_velocity: f64) -> bool {
+        if let Some((then, other)) = self.told.replace((now, position)) {
+            let apart = AGREEMENT + PUSHED * max_velocity * now.saturating_since(then).as_secs_f64();
+            self.is_contradicted |= apart < (position - other).abs();
+        }
+        if self.is_contradicted {
+            (self.believed, self.newly_doubted, self.confirmed) = (self.before, None, 0);
+            return false;
+        }
         let elapsed_since = |(then, _): (Time, f64)| now.saturating_since(then);
         let is_near = |before: (Time, f64)| {
             let reach = SIGHT_SLACK + PUSHED * max_velocity * elapsed_since(before).as_secs_f64();
@@ -50,7 +69,7 @@ impl Sightings {
         let sighting = Some((now, position));
         let is_believed = self.believed.is_some_and(is_near) || enough <= confirmed;
         *self = if is_believed {
-            Self { believed: sighting, ..Self::default() }
+            Self { believed: sighting, doubted: None, newly_doubted: None, confirmed: 0, ..*self }
         } else {
             Self { newly_doubted: sighting, confirmed, ..*self }
         };
@@ -85,7 +104,25 @@ mod tests {
         let mut sightings = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::default() };
         sightings.ask();
         assert!(!sightings.confirm(Time(1), 2.0, 5.0) && !sightings.confirm(Time(2), 2.0, 5.0));
+        sightings.ask();
         assert!(sightings.confirm(Time(3), 1.0, 5.0));
+    }
+
+    #[test]
+    fn of_two_different_answers_to_one_question_none_is_believed() {
+        let known = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::default() };
+        // Somebody else's answer may be near enough to be likely, and come first or last.
+        for (first, second) in [(1.04, 0.98), (0.98, 1.04), (1.0, 1.1)] {
+            let mut sightings = known;
+            sightings.ask();
+            assert!(sightings.confirm(Time(1), first, 5.0) && !sightings.confirm(Time(2), second, 5.0));
+            assert!(!sightings.confirm(Time(3), second, 5.0), "nor is any that follows");
+            sightings.ask();
+            assert!(sightings.confirm(Time(4), 1.0, 5.0), "what was believed before still is");
+        }
+        let mut sightings = known;
+        sightings.ask();
+        assert!(sightings.confirm(Time(1), 1.001, 5.0) && sightings.confirm(Time(2), 1.002, 5.0));
     }
 
     #[test]

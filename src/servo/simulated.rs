@@ -17,6 +17,7 @@
 //! assert_eq!(port.command("fault silent id=3 count=1"), "ok silent injected");
 //! ```
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -48,6 +49,8 @@ struct FarEnd {
     session: u64,
     /// What the servos' line really is; bytes of another speed arrive as others.
     baud_rate_bps: Option<u32>,
+    /// Whether the next bytes of the host lose a bit.
+    spoils_next: bool,
     /// Commands and when they are to be carried out.
     scheduled: BTreeMap<Time, Vec<String>>,
     random: fastrand::Rng,
@@ -68,6 +71,7 @@ impl SimulatedPort {
             plugged: true,
             session: 0,
             baud_rate_bps: None,
+            spoils_next: false,
             scheduled: BTreeMap::new(),
             random,
         };
@@ -108,6 +112,11 @@ impl SimulatedPort {
     /// at which it is opened.
     pub fn set_baud_rate_bps(&self, baud_rate_bps: Option<u32>) {
         locked(&self.far_end).baud_rate_bps = baud_rate_bps;
+    }
+
+    /// The next request of the host arrives with a wrong bit.
+    pub fn spoil_next_request(&self) {
+        locked(&self.far_end).spoils_next = true;
     }
 
     /// Looks at the servos as they truly are, or does something to them.
@@ -172,6 +181,19 @@ impl FarEnd {
         self.bus.next_due().into_iter().chain(scheduled).min()
     }
 
+    /// What arrives of the host's bytes.
+    fn heard_of<'a>(&mut self, bytes: &'a [u8], is_garbled: bool) -> Cow<'a, [u8]> {
+        if is_garbled {
+            return Cow::Owned(self.garble(bytes));
+        }
+        if !std::mem::take(&mut self.spoils_next) || bytes.is_empty() {
+            return Cow::Borrowed(bytes);
+        }
+        let mut spoiled = bytes.to_vec();
+        spoiled[self.random.usize(..bytes.len())] ^= 1 << self.random.u32(..8);
+        Cow::Owned(spoiled)
+    }
+
     /// What becomes of bytes between lines of different speeds: some are lost, none is what it was.
     fn garble(&mut self, bytes: &[u8]) -> Vec<u8> {
         let kept = bytes.iter().filter(|_| self.random.bool()).count();
@@ -234,12 +256,9 @@ impl SimulatedLink {
 impl Link for SimulatedLink {
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut far_end = self.far_end()?;
-        if self.is_garbled(&far_end) {
-            let heard = far_end.garble(bytes);
-            far_end.bus.on_bytes(clock::now(), &heard);
-        } else {
-            far_end.bus.on_bytes(clock::now(), bytes);
-        }
+        let is_garbled = self.is_garbled(&far_end);
+        let heard = far_end.heard_of(bytes, is_garbled);
+        far_end.bus.on_bytes(clock::now(), &heard);
         Ok(())
     }
 
@@ -321,6 +340,19 @@ mod tests {
         }
         assert_eq!(link.receive(at_ms(50), &mut [0; 64]).unwrap(), 0);
         assert!(port.with_bus(|bus, _| bus.heard().noise_bytes) > 100);
+    }
+
+    #[test]
+    fn a_spoiled_request_is_heard_by_nobody_and_the_next_one_is() {
+        let _time = Simulation::begin(Time(0));
+        let port = paced_port();
+        let mut link = open_port(&port);
+        port.spoil_next_request();
+        for (at, bytes) in [(at_ms(5), 0), (at_ms(50), 6)] {
+            link.send(Frame::ping(Id::new(1).unwrap()).as_bytes()).unwrap();
+            assert_eq!(link.receive(at, &mut [0; 64]).unwrap(), bytes);
+            clock::sleep_until(clock::now() + Duration::from_millis(30));
+        }
     }
 
     #[test]

@@ -70,6 +70,11 @@ impl Servos for SimulatedPort {
 pub(crate) struct Goals(Producer<(usize, MemberRequest)>);
 
 impl Goals {
+    /// The queue of the first controller of an arm.
+    pub(crate) fn of(requests: Producer<(usize, MemberRequest)>) -> Self {
+        Self(requests)
+    }
+
     /// The next cycle hears it.
     pub(crate) fn push(&mut self, request: Request) {
         self.0.push((0, MemberRequest::Trajectory(request))).unwrap();

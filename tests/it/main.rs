@@ -1,13 +1,20 @@
 //! The package from outside, one module for each thing that must hold.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail loudly too")]
 
+#[path = "../../benches/faults/campaign/mod.rs"]
+mod campaign;
 mod collision;
 mod collision_obstacles;
+mod complaints;
 mod control_faults;
 mod control_limits;
 mod control_loop;
 mod emulated_arm;
 mod emulated_port;
+mod fault_campaign;
+mod fuzz;
+#[path = "../../fuzz/entries.rs"]
+mod fuzz_entries;
 mod gripper;
 mod kinematics_arms;
 mod kinematics_chain;
@@ -19,7 +26,9 @@ mod kinematics_jacobian;
 mod kinematics_model;
 mod kinematics_solutions;
 mod kinematics_tree;
+mod other_servos;
 mod rustypot_client;
+mod rustypot_dynamixel;
 mod safety_stops;
 mod safety_table;
 mod safety_wire;

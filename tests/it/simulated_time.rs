@@ -6,7 +6,7 @@ use servo_arm::control::arm::ArmRequest;
 use servo_arm::control::follower::{GoalId, Outcome};
 use servo_arm::control::safety::State;
 use servo_arm::servo::clock::{self, Simulation};
-use servo_arm::servo::emulator::BusConfig;
+use servo_arm::servo::emulator::{AfterMissing, BusConfig};
 use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::units::Time;
 
@@ -15,6 +15,24 @@ use crate::emulated_arm::{Arm, ended, servos};
 #[test]
 fn an_arm_moves_loses_its_port_and_comes_back_the_same_way_in_every_run() {
     assert_eq!(run(), run());
+}
+
+#[test]
+fn a_dead_servo_takes_no_other_with_it_on_a_bus_where_those_behind_it_stay_silent_too() {
+    let _time = Simulation::begin(Time(1_000_000_000));
+    let after_missing = AfterMissing::StaySilent;
+    let bus = BusConfig { pace_bps: Some(1_000_000), after_missing, ..servos() };
+    let (mut arm, _goals) = Arm::with_trajectories(SimulatedPort::plug_in(bus), &[]).unwrap();
+    arm.turn_until_state(State::Holding);
+    arm.emulate("fault silent id=1");
+    arm.turn_for(Duration::from_millis(30));
+    for _ in 0..50 {
+        let snapshot = arm.turn();
+        let heard: Vec<bool> = snapshot.joints().iter().map(|joint| joint.servo.fresh).collect();
+        assert_eq!(heard, [false, true, true, true, true, true]);
+    }
+    arm.emulate("clear");
+    assert!(arm.turn_for(Duration::from_millis(50)).joints().iter().all(|joint| joint.servo.fresh));
 }
 
 /// Tells the time, the true positions and the bus's counters at each step.

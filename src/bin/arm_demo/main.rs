@@ -91,7 +91,7 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     let own = std::env::current_exe().context("cannot find our own executable")?;
     let beside = own.parent().context("our own executable is in no folder")?;
     let mut processes = Processes::start_emulator(beside, &config_file).await?;
-    let wire = Wire::watch(&processes.control_socket())?;
+    let wire = Wire::watch(&processes.control_socket(), setup.hardware.buses[0].protocol)?;
     processes.start_nodes(&config_file, arguments.separate)?;
     let script = Script::new(&controllers);
     let demo = Demo { arguments, controllers, observer, clients, wire, script };

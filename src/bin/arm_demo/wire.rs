@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
+use servo_arm::config::hardware::Protocol;
 use servo_arm::protocol::feetech::registers::{GOAL_BLOCK, GOAL_POSITION};
 
 /// A watch on every goal position that reaches a servo.
@@ -22,8 +23,8 @@ struct Seen {
 }
 
 impl Wire {
-    /// Watches from now on.
-    pub(crate) fn watch(control_socket: &Path) -> anyhow::Result<Self> {
+    /// Watches from now on; the servos speak `protocol`.
+    pub(crate) fn watch(control_socket: &Path, protocol: Protocol) -> anyhow::Result<Self> {
         let mut stream =
             UnixStream::connect(control_socket).context("cannot reach the emulator's control socket")?;
         stream.write_all(b"watch writes\n")?;
@@ -31,7 +32,7 @@ impl Wire {
         let shared = seen.clone();
         std::thread::Builder::new().name("wire".into()).spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                if let Some((at, id, goal)) = goal_in(&line) {
+                if let Some((at, id, goal)) = goal_in(&line, protocol) {
                     shared.lock().unwrap_or_else(PoisonError::into_inner).note(at, id, goal);
                 }
             }
@@ -61,17 +62,30 @@ impl Seen {
     }
 }
 
-/// Time, id and goal bytes of a line `write <unix ns> <id> <address> <hex data>`, if it writes the goal block.
-fn goal_in(line: &str) -> Option<(i64, u8, &str)> {
+/// Time, id and goal bytes of a line `write <unix ns> <id> <address> <hex data>`, if it writes a goal.
+fn goal_in(line: &str, protocol: Protocol) -> Option<(i64, u8, &str)> {
     let mut words = line.split_whitespace();
     if words.next()? != "write" {
         return None;
     }
     let (at, id, address) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, words.next()?);
-    if address.parse() != Ok(GOAL_BLOCK.address) {
-        return None;
-    }
-    let offset = 2 * usize::from(GOAL_POSITION.address - GOAL_BLOCK.address);
-    let goal = words.next()?.get(offset..offset + 2 * usize::from(GOAL_POSITION.size))?;
+    let (from, len) = goal_bytes(protocol, address.parse().ok()?)?;
+    let goal = words.next()?.get(2 * from..2 * (from + len))?;
     Some((at, id, goal))
+}
+
+/// Where in a write to this address the goal is, and how long it is.
+fn goal_bytes(protocol: Protocol, address: u16) -> Option<(usize, usize)> {
+    const MOVE_TIME: u16 = 1;
+    const SET_TARGET: u16 = 0x84;
+    match protocol {
+        Protocol::Lx16a => (address == MOVE_TIME).then_some((0, 2)),
+        Protocol::Maestro => (address == SET_TARGET).then_some((0, 2)),
+        // ON and OFF of a channel; OFF is the width of its pulse.
+        Protocol::Pca9685 => Some((2, 2)),
+        _ => {
+            let offset = GOAL_POSITION.address - GOAL_BLOCK.address;
+            (address == u16::from(GOAL_BLOCK.address)).then_some((offset.into(), GOAL_POSITION.size.into()))
+        }
+    }
 }

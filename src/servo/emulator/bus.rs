@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::config::pwm::PwmBusConfig;
 use crate::protocol::feetech::Id;
 use crate::units::Time;
 
@@ -31,6 +32,8 @@ pub struct BusConfig {
     pub after_missing: AfterMissing,
     /// Where the randomness of faults begins.
     pub seed: u64,
+    /// The board, where the servos hang on one.
+    pub board: PwmBusConfig,
 }
 
 impl BusConfig {
@@ -50,6 +53,7 @@ impl BusConfig {
             pings_collide: false,
             after_missing: AfterMissing::default(),
             seed: 0,
+            board: PwmBusConfig::default(),
         }
     }
 }

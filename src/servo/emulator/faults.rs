@@ -50,7 +50,11 @@ impl Kind {
 
     /// The name by which it is asked for.
     pub fn name(self) -> &'static str {
-        Self::NAMES[match self {
+        Self::NAMES[self.number()]
+    }
+
+    fn number(self) -> usize {
+        match self {
             Self::Silent => 0,
             Self::Late(_) => 1,
             Self::Truncated => 2,
@@ -61,7 +65,7 @@ impl Kind {
             Self::Stale => 7,
             Self::Dribble(_) => 8,
             Self::Alarm(_) => 9,
-        }]
+        }
     }
 }
 
@@ -105,18 +109,25 @@ pub struct Faults {
     /// The latest good answer of each id, kept while a fault is in force that wants it.
     previous: Vec<(u8, Vec<u8>)>,
     hits: u64,
+    hits_by_kind: [u64; Kind::NAMES.len()],
 }
 
 impl Faults {
     /// None yet.
     pub fn new(seed: u64, shape: Shape) -> Self {
         let random = fastrand::Rng::with_seed(seed);
-        Self { shape, active: Vec::new(), random, previous: Vec::new(), hits: 0 }
+        let hits_by_kind = [0; Kind::NAMES.len()];
+        Self { shape, active: Vec::new(), random, previous: Vec::new(), hits: 0, hits_by_kind }
     }
 
     /// Puts a fault in force.
     pub fn inject(&mut self, fault: Fault) {
         self.active.push(fault);
+    }
+
+    /// How many answers each kind hit, by its name.
+    pub fn hits_by_kind(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Kind::NAMES.into_iter().zip(self.hits_by_kind)
     }
 
     /// Takes faults out of force: of that name, of that servo, or all; says how many.
@@ -178,13 +189,14 @@ impl Faults {
 
     /// Offers each fault that hits this answer; those taken are counted and used up.
     fn strike(&mut self, id: u8, mut take: impl FnMut(Kind) -> bool) {
-        let Self { active, random, hits, .. } = self;
+        let Self { active, random, hits, hits_by_kind, .. } = self;
         active.retain_mut(|fault| {
             let hits_this = fault.id.is_none_or(|meant| meant == id)
                 && fault.count != Some(0)
                 && (1.0 <= fault.probability || random.f64() < fault.probability);
             if hits_this && take(fault.kind) {
                 *hits += 1;
+                hits_by_kind[fault.kind.number()] += 1;
                 fault.count = fault.count.map(|left| left - 1);
             }
             fault.count != Some(0)
@@ -302,6 +314,7 @@ mod tests {
         assert_eq!(faults.shape(1, &ANSWER), []);
         assert_eq!(faults.shape(1, &ANSWER), good());
         assert_eq!((faults.hits(), faults.active().len()), (2, 0));
+        assert_eq!(faults.hits_by_kind().filter(|(_, hits)| 0 < *hits).collect::<Vec<_>>(), [("silent", 2)]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::config::hardware as config;
 use crate::config::parameters::Parameters;
 use crate::config::{Config, ConfigError};
 use crate::protocol::feetech::{Id, PacketError};
@@ -71,6 +72,9 @@ pub struct Options {
     /// Overload stays until a power cycle, whatever the torque switch does.
     #[arg(long)]
     stubborn_overload: bool,
+    /// Firmware that is too old for fast sync reads.
+    #[arg(long)]
+    no_fast_reads: bool,
     /// Everybody answers a broadcast ping at once.
     #[arg(long)]
     pings_collide: bool,
@@ -166,7 +170,8 @@ impl Options {
     /// The emulator that was asked for.
     pub fn emulator(&self) -> Result<EmulatorConfig, OptionsError> {
         self.check()?;
-        let (family, ids, configured_bps) = self.servos()?;
+        let (family, ids, configured) = self.servos()?;
+        let configured_bps = configured.as_ref().map_or(1_000_000, |bus| bus.baud_rate_bps);
         let pace_bps = self.pace.then(|| self.baud.unwrap_or(configured_bps));
         let bus = BusConfig {
             family,
@@ -181,6 +186,7 @@ impl Options {
                 AfterMissing::AnswerLate
             },
             seed: self.seed,
+            board: configured.map(|bus| bus.pwm).unwrap_or_default(),
         };
         let spin = Duration::from_micros(self.spin_us);
         Ok(EmulatorConfig { bus, control: self.control.clone(), spin })
@@ -201,15 +207,18 @@ impl Options {
         Ok(())
     }
 
-    fn servos(&self) -> Result<(FamilyName, Vec<Id>, u32), OptionsError> {
-        let Some(file) = &self.config else { return Ok((self.protocol, self.ids.0.clone(), 1_000_000)) };
+    /// Family and ids of the servos, and the bus that is configured.
+    fn servos(&self) -> Result<(FamilyName, Vec<Id>, Option<config::BusConfig>), OptionsError> {
+        let Some(file) = &self.config else { return Ok((self.protocol, self.ids.0.clone(), None)) };
         let config = Config::read_hardware(file, &Parameters::new()).map_err(|error| match error {
             ConfigError::File(_) => OptionsError::File(error),
             ConfigError::Parameters(_) => OptionsError::Parameters { file: file.clone(), error },
         })?;
-        let ids = config.hardware.servos.iter().map(|servo| Id::new(servo.id)).collect::<Result<_, _>>()?;
-        let bus = &config.hardware.buses[0];
-        Ok((FamilyName::of(bus.protocol), ids, bus.baud_rate_bps))
+        // A PWM servo is found by its channel.
+        let address = |servo: &config::ServoConfig| Id::new(servo.pwm.map_or(servo.id, |pwm| pwm.channel));
+        let ids = config.hardware.servos.iter().map(address).collect::<Result<_, _>>()?;
+        let bus = config.hardware.buses[0].clone();
+        Ok((FamilyName::of(bus.protocol), ids, Some(bus)))
     }
 
     fn servo(&self, family: FamilyName, id: Id) -> ServoConfig {
@@ -220,6 +229,7 @@ impl Options {
         servo.motor.backlash_ticks = self.backlash_deg * ticks_per_turn / 360.0;
         servo.motor.bandwidth_hz = self.bandwidth_hz;
         servo.stubborn_overload = self.stubborn_overload;
+        servo.knows_fast_reads = !self.no_fast_reads;
         servo.goal_while_off = if self.no_jump { GoalWhileOff::Present } else { GoalWhileOff::Kept };
         servo
     }

@@ -145,9 +145,15 @@ impl Family {
         })
     }
 
-    fn of(protocol: Protocol) -> Self {
+    fn of(protocol: Protocol) -> anyhow::Result<Self> {
         match protocol {
-            Protocol::FeetechSts => Self::FeetechSts,
+            Protocol::FeetechSts => Ok(Self::FeetechSts),
+            Protocol::Lx16a | Protocol::Maestro | Protocol::Pca9685 => {
+                let name = protocol.name();
+                bail!(
+                    "servos that speak {name} have no registers, which this is about; take a bus of others with --bus"
+                )
+            }
         }
     }
 }
@@ -164,8 +170,11 @@ impl BusOptions {
         let Some(port) = self.port.clone().or_else(|| bus.map(|bus| bus.port.clone())) else {
             bail!("say with --port where the servos are, or with --config which arm is meant");
         };
-        let family =
-            self.protocol.or_else(|| bus.map(|bus| Family::of(bus.protocol))).unwrap_or(Family::FeetechSts);
+        let family = match (self.protocol, bus) {
+            (Some(family), _) => family,
+            (None, Some(bus)) => Family::of(bus.protocol)?,
+            (None, None) => Family::FeetechSts,
+        };
         let configured = bus.map(|bus| bus.baud_rate_bps);
         let baud_rate_bps = self.baud.or(configured).unwrap_or(family.baud_rates()[0]);
         let latency = bus.map_or(Duration::ZERO, |bus| bus.adapter_latency);

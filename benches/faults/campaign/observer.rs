@@ -1,0 +1,329 @@
+//! Compares what the arm says and does with the servos as they truly are.
+//!
+//! Looks after each cycle. A fresh position is right if the joint was there at its stamp, or since the servo was asked
+//! before: an answer that was held up for a cycle looks like any other on these wires.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use servo_arm::control::arm::ArmRequest;
+use servo_arm::control::safety::State;
+use servo_arm::servo::clock;
+use servo_arm::servo::simulated::SimulatedPort;
+use servo_arm::servo::snapshot::Snapshot;
+use servo_arm::units::Time;
+
+use super::Report;
+use super::injector::Injector;
+use crate::emulated_arm::Arm;
+
+/// A servo as it is.
+#[derive(Clone, Copy, Debug, Default)]
+struct Truth {
+    at: Time,
+    /// In its joint's units, as all of these.
+    position: f64,
+    goal: f64,
+    torque: bool,
+}
+
+/// A joint over time.
+#[derive(Clone, Debug, Default)]
+struct Watched {
+    past: VecDeque<Truth>,
+    /// When it was heard last, or could not have been.
+    heard: Time,
+    /// Whether somebody asked for its torque.
+    wanted: bool,
+    /// Where it stood when its torque came on, until the arm holds.
+    switched_on_at: Option<f64>,
+    /// The time since which its goals can be compared.
+    goals_since: Time,
+    /// Whether it was within its limits since its torque came on.
+    was_within: bool,
+    was_asked_to_let_go: bool,
+    was_disconnected: bool,
+}
+
+/// See the module's text.
+pub(crate) struct Observer {
+    joints: Vec<Watched>,
+    /// When the port came back that was not identified since.
+    awaited: Option<Time>,
+    seen_unplug: Option<Time>,
+    could_move: Time,
+    lost_goals: Time,
+}
+
+/// How many cycles are remembered.
+const MEMORY: usize = 12;
+/// Over so many cycles the velocity of goals is judged, besides from one to the next.
+const WINDOW: usize = 8;
+/// How old a position may be that comes in an answer that was held up.
+const HELD_UP: Duration = Duration::from_millis(10);
+/// How far a joint may sag or settle while its torque comes on (rad).
+const SETTLING: f64 = 0.06;
+/// How far beyond a limit a motor may sag and swing that is told to be at it (rad).
+const OVERSHOOT: f64 = 0.04;
+
+impl Observer {
+    /// Somebody who has not seen anything yet.
+    pub(crate) fn new(arm: &Arm<SimulatedPort>) -> Self {
+        let now = clock::now();
+        let joint = Watched { heard: now, goals_since: now, ..Watched::default() };
+        Self {
+            joints: vec![joint; arm.setup.joints.len()],
+            awaited: None,
+            seen_unplug: None,
+            could_move: now,
+            lost_goals: now,
+        }
+    }
+
+    /// Looks at a cycle that has just ended; `asked` is what a user asked for before it.
+    pub(crate) fn see(
+        &mut self,
+        arm: &Arm<SimulatedPort>,
+        snapshot: &Snapshot,
+        asked: Option<ArmRequest>,
+        injector: &Injector,
+        report: &mut Report,
+    ) {
+        let now = clock::now();
+        if injector.loses_goals(snapshot.began) || injector.loses_goals(now) {
+            self.lost_goals = now;
+        }
+        self.judge_reconnection(snapshot, now, injector, report);
+        self.judge_service(snapshot, now, report);
+        let truths = look(arm, now);
+        for (index, truth) in truths.into_iter().enumerate() {
+            let mut eyes = Eyes { arm, snapshot, index, now, injector, report };
+            let joint = &mut self.joints[index];
+            joint.note_request(asked, snapshot);
+            joint.judge_torque(truth, &mut eyes);
+            joint.past.push_back(truth);
+            if MEMORY < joint.past.len() {
+                joint.past.pop_front();
+            }
+            joint.judge_report(&mut eyes);
+            joint.judge_goals(self.lost_goals, &mut eyes);
+            joint.judge_motion(truth, &mut eyes);
+        }
+    }
+
+    fn judge_reconnection(
+        &mut self,
+        snapshot: &Snapshot,
+        now: Time,
+        injector: &Injector,
+        report: &mut Report,
+    ) {
+        if let Some((from, back)) = injector.unplugged()
+            && back <= now
+            && self.seen_unplug != Some(from)
+        {
+            (self.seen_unplug, self.awaited) = (Some(from), Some(back));
+        }
+        if let Some(back) = self.awaited
+            && snapshot.state != State::Disconnected
+        {
+            self.awaited = None;
+            // A servo that is dead when the port comes back keeps the arm from being identified.
+            let back = back.max(injector.all_can_answer_from(now));
+            report.reconnects += 1;
+            report.max_reconnect_s = report.max_reconnect_s.max(now.secs_since(back));
+        }
+    }
+
+    fn judge_service(&mut self, snapshot: &Snapshot, now: Time, report: &mut Report) {
+        if snapshot.state.can_move() {
+            self.could_move = now;
+        }
+        report.max_out_of_service_s = report.max_out_of_service_s.max(now.secs_since(self.could_move));
+    }
+}
+
+/// What a joint is judged with.
+struct Eyes<'a> {
+    arm: &'a Arm<SimulatedPort>,
+    snapshot: &'a Snapshot,
+    index: usize,
+    now: Time,
+    injector: &'a Injector,
+    report: &'a mut Report,
+}
+
+impl Eyes<'_> {
+    fn complain(&mut self, sentence: &str) {
+        let joint = &self.arm.setup.joints[self.index];
+        let state = self.snapshot.state;
+        self.report.violation(self.now, format!("{joint} ({state}): {sentence}"));
+    }
+
+    /// A tick of the servo in its joint's units.
+    fn tick(&self) -> f64 {
+        self.arm.setup.hardware.servos[self.index].calibration.rate_to_rad_s(1.0).abs()
+    }
+}
+
+impl Watched {
+    fn note_request(&mut self, asked: Option<ArmRequest>, snapshot: &Snapshot) {
+        match asked {
+            Some(ArmRequest::TorqueOn) => (self.wanted, self.was_asked_to_let_go) = (true, false),
+            Some(ArmRequest::TorqueOff) => (self.wanted, self.was_asked_to_let_go) = (false, true),
+            _ => {}
+        }
+        // What was asked before the plug was pulled is not asked any more.
+        if snapshot.state == State::Disconnected {
+            self.wanted = false;
+        }
+    }
+
+    fn judge_torque(&mut self, truth: Truth, eyes: &mut Eyes<'_>) {
+        let before = self.past.back().copied().unwrap_or_default();
+        if truth.torque && !before.torque {
+            self.switched_on_at = Some(truth.position);
+            self.goals_since = truth.at;
+            self.was_within = false;
+            if !self.wanted {
+                eyes.report.unwanted_torque += 1;
+                eyes.complain("holds, and nobody asked for it");
+            }
+        }
+        if before.torque && !truth.torque {
+            // Torque that was on its way when a servo did not follow is taken back everywhere.
+            let is_taken_back = eyes.snapshot.state == State::Faulted && !eyes.snapshot.torque
+                || eyes.snapshot.state == State::Releasing
+                || self.was_asked_to_let_go
+                || self.switched_on_at.is_some();
+            if !is_taken_back && !eyes.injector.lost_power_since(eyes.index, before.at) {
+                eyes.report.lost_holds += 1;
+                eyes.complain("let go, and nobody asked for it");
+            }
+            if eyes.snapshot.state != State::Energizing {
+                self.wanted = false;
+            }
+        }
+        if let Some(from) = self.switched_on_at {
+            if eyes.snapshot.state.can_move() || !truth.torque {
+                self.switched_on_at = None;
+            } else if SETTLING < (truth.position - from).abs() {
+                self.switched_on_at = None;
+                eyes.report.out_of_limits += 1;
+                eyes.complain(&format!(
+                    "moved from {from:.3} to {:.3} when it was switched on",
+                    truth.position
+                ));
+            }
+        }
+    }
+
+    fn judge_report(&mut self, eyes: &mut Eyes<'_>) {
+        let joint = eyes.snapshot.joints()[eyes.index].servo;
+        let is_disconnected = eyes.snapshot.state == State::Disconnected;
+        if eyes.injector.is_excused(eyes.index, eyes.now) || is_disconnected || self.was_disconnected {
+            self.heard = eyes.now;
+        }
+        self.was_disconnected = is_disconnected;
+        if !joint.fresh {
+            return;
+        }
+        let gap = joint.stamp.secs_since(self.heard);
+        eyes.report.max_state_gap_s = eyes.report.max_state_gap_s.max(gap);
+        self.heard = self.heard.max(joint.stamp);
+        eyes.report.positions += 1;
+        let Some((least, most)) = self.range(joint.stamp - HELD_UP, joint.stamp) else { return };
+        let slack = 1.5 * eyes.tick();
+        if !(least - slack..=most + slack).contains(&joint.position) {
+            eyes.report.wrong_positions += 1;
+            let position = joint.position;
+            eyes.complain(&format!("said {position:.4}, was from {least:.4} to {most:.4}"));
+        }
+    }
+
+    /// Where it was in a span of time, and in the cycles around it.
+    fn range(&self, from: Time, until: Time) -> Option<(f64, f64)> {
+        let first = self.past.iter().rposition(|truth| truth.at <= from)?;
+        let behind = self.past.iter().position(|truth| until <= truth.at)?;
+        let positions = || self.past.range(first..=behind).map(|truth| truth.position);
+        Some((positions().fold(f64::INFINITY, f64::min), positions().fold(f64::NEG_INFINITY, f64::max)))
+    }
+
+    fn judge_goals(&mut self, lost_goals: Time, eyes: &mut Eyes<'_>) {
+        let limits = eyes.arm.setup.limits[eyes.index];
+        let tick = eyes.tick();
+        let Some(&last) = self.past.back() else { return };
+        if !last.torque || self.switched_on_at.is_some() {
+            self.goals_since = last.at;
+            return;
+        }
+        let is_within = (limits.lower() - tick..=limits.upper() + tick).contains(&last.goal);
+        self.was_within |= is_within;
+        if self.was_within && !is_within {
+            eyes.report.out_of_limits += 1;
+            eyes.complain(&format!("its goal is {:.4}, beyond its limits", last.goal));
+        }
+        for cycles in [1, WINDOW] {
+            let Some(&before) = self.past.len().checked_sub(cycles + 1).and_then(|at| self.past.get(at))
+            else {
+                continue;
+            };
+            if before.at <= self.goals_since || before.at <= lost_goals {
+                continue;
+            }
+            let period = eyes.arm.setup.period;
+            // A cycle's goals are written a little earlier or later than those of the one before.
+            let elapsed = last.at.saturating_since(before.at) + period;
+            let elapsed = if cycles == 1 { elapsed } else { elapsed.max(period * 2) };
+            let step = (last.goal - before.goal).abs();
+            if limits.max_velocity() * elapsed.as_secs_f64() + 2.0 * tick < step {
+                eyes.report.out_of_limits += 1;
+                eyes.complain(&format!("its goal moved by {step:.4} in {elapsed:?}"));
+            }
+        }
+    }
+
+    fn judge_motion(&mut self, truth: Truth, eyes: &mut Eyes<'_>) {
+        let limits = eyes.arm.setup.limits[eyes.index];
+        if !truth.torque || !self.was_within {
+            return;
+        }
+        let beyond = (limits.lower() - truth.position).max(truth.position - limits.upper());
+        if OVERSHOOT < beyond {
+            eyes.report.out_of_limits += 1;
+            eyes.complain(&format!("is at {:.4}, beyond its limits", truth.position));
+        }
+        let Some(&before) = self.past.len().checked_sub(WINDOW + 1).and_then(|at| self.past.get(at)) else {
+            return;
+        };
+        let elapsed = truth.at.secs_since(before.at);
+        let moved = (truth.position - before.position).abs();
+        // A motor that was pushed away returns at the speed that it was told, which is the limit.
+        if before.torque && limits.max_velocity() * 1.1 * elapsed + 4.0 * eyes.tick() < moved {
+            eyes.report.out_of_limits += 1;
+            eyes.complain(&format!("moved by {moved:.4} in {elapsed:.4} s"));
+        }
+    }
+}
+
+/// The servos as they are now.
+fn look(arm: &Arm<SimulatedPort>, now: Time) -> Vec<Truth> {
+    let servos = &arm.setup.hardware.servos;
+    arm.emulator.with_bus(|bus, _| {
+        let mut truths = Vec::with_capacity(servos.len());
+        bus.each_servo(|servo| {
+            servo.advance(now);
+            let Some(config) = servos.get(truths.len()) else { return };
+            let calibration = config.calibration;
+            let joint = |ticks: f64| calibration.rate_to_rad_s(ticks - f64::from(calibration.zero.0));
+            let register = |name: &str| servo.get(name).unwrap_or_default() as f64;
+            truths.push(Truth {
+                at: now,
+                position: joint(servo.motor().position() - servo.encoder_at(0.0)),
+                goal: joint(register("goal_position")),
+                torque: register("torque_enable") == 1.0,
+            });
+        });
+        truths
+    })
+}

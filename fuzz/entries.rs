@@ -1,0 +1,173 @@
+//! What the fuzz targets do with any bytes; without libFuzzer, so that the tests of the package do it too.
+//!
+//! Nothing may panic, and a good frame behind anything must be found.
+
+use std::time::Duration;
+
+use servo_arm::protocol::dynamixel::{self, Dynamixel2};
+use servo_arm::protocol::feetech::{self, FeetechScs, FeetechSts, Id, Telemetry};
+use servo_arm::protocol::lx16a;
+use servo_arm::protocol::maestro::{self, Framing};
+use servo_arm::protocol::pca9685;
+use servo_arm::protocol::wire::{Answers, ReplyDecoder, Wire};
+use servo_arm::servo::emulator::BusConfig;
+use servo_arm::servo::emulator::bus::Bus;
+use servo_arm::servo::emulator::control::Command;
+use servo_arm::servo::emulator::family::FamilyName;
+use servo_arm::units::Time;
+
+/// Does something with any bytes.
+pub(crate) type Entry = fn(&[u8]);
+
+/// Every target.
+#[allow(dead_code, reason = "a target calls its own entry")]
+pub(crate) const ALL: [(&str, Entry); 10] = [
+    ("feetech_sts_replies", feetech_sts_replies),
+    ("feetech_scs_replies", feetech_scs_replies),
+    ("feetech_requests", feetech_requests),
+    ("dynamixel_replies", dynamixel_replies),
+    ("dynamixel_requests", dynamixel_requests),
+    ("lx16a_frames", lx16a_frames),
+    ("maestro_requests", maestro_requests),
+    ("pca9685_bridge", pca9685_bridge),
+    ("emulated_bus", emulated_bus),
+    ("emulator_commands", emulator_commands),
+];
+
+/// An STS servo's empty answer.
+const FEETECH_ANSWER: [u8; 6] = [0xFF, 0xFF, 0x01, 0x02, 0x00, 0xFC];
+/// A Dynamixel servo's empty answer.
+const DYNAMIXEL_ANSWER: [u8; 11] = [0xFF, 0xFF, 0xFD, 0x00, 0x01, 0x04, 0x00, 0x55, 0x00, 0xA1, 0x0C];
+
+/// Answers of Feetech STS servos.
+pub(crate) fn feetech_sts_replies(bytes: &[u8]) {
+    replies::<FeetechSts>(bytes, &FEETECH_ANSWER);
+    let _any_block = Telemetry::parse(bytes);
+}
+
+/// Answers of Feetech SCS servos.
+pub(crate) fn feetech_scs_replies(bytes: &[u8]) {
+    replies::<FeetechScs>(bytes, &FEETECH_ANSWER);
+}
+
+/// Answers of Dynamixel servos, each its own packet or all in one.
+pub(crate) fn dynamixel_replies(bytes: &[u8]) {
+    replies::<Dynamixel2>(bytes, &DYNAMIXEL_ANSWER);
+}
+
+/// Requests to Feetech servos.
+pub(crate) fn feetech_requests(bytes: &[u8]) {
+    let mut decoder = feetech::Decoder::new(feetech::Direction::Requests);
+    decoder.feed(bytes, |packet| {
+        if let Ok((_, feetech::Request::SyncWrite(write))) = packet.request() {
+            assert!(write.entries().count() <= 256);
+        }
+    });
+}
+
+/// Requests to Dynamixel servos.
+pub(crate) fn dynamixel_requests(bytes: &[u8]) {
+    let mut decoder = dynamixel::Decoder::new(dynamixel::Direction::Requests);
+    decoder.feed(bytes, |packet| {
+        let _any_request = packet.request().is_ok();
+    });
+}
+
+/// Requests to LX-16A servos and their answers, which the first byte decides.
+pub(crate) fn lx16a_frames(bytes: &[u8]) {
+    let Some((&first, rest)) = bytes.split_first() else { return };
+    let directions = [feetech::Direction::Requests, feetech::Direction::Replies];
+    let mut decoder = lx16a::decoder::Decoder::new(directions[usize::from(first % 2)]);
+    for piece in rest.chunks(1 + usize::from(first / 2)) {
+        decoder.feed(piece, |_| ());
+        let _bytes_behind = decoder.pending_behind();
+    }
+    while decoder.give_up() {
+        while decoder.next_frame().is_some() {}
+    }
+}
+
+/// Requests to a Maestro; the first byte decides whether they are checked.
+pub(crate) fn maestro_requests(bytes: &[u8]) {
+    let Some((&first, rest)) = bytes.split_first() else { return };
+    let device = (first % 4 < 2).then_some(12);
+    let mut decoder = maestro::decoder::Decoder::new(Framing { device, crc: first % 2 == 1 });
+    for byte in rest {
+        let _request = decoder.push(*byte);
+    }
+}
+
+/// Transfers of an I2C adapter on a serial line.
+pub(crate) fn pca9685_bridge(bytes: &[u8]) {
+    let mut decoder = pca9685::bridge::Decoder::default();
+    for byte in bytes {
+        if let Some(pca9685::bridge::Heard::Write(_, data)) = decoder.push(*byte) {
+            assert!(data.len() <= 255);
+        }
+    }
+}
+
+/// Bytes of a host on a wire of emulated servos of each family; the first byte says which, and how they are cut.
+pub(crate) fn emulated_bus(bytes: &[u8]) {
+    let Some((&first, rest)) = bytes.split_first() else { return };
+    let mut bus = bus(first);
+    let mut now = Time(0);
+    let mut out = Vec::new();
+    for piece in rest.chunks(1 + usize::from(first / 8)) {
+        bus.on_bytes(now, piece);
+        now = now + Duration::from_micros(u64::from(first) * 20);
+        bus.take_due(now, &mut out);
+    }
+    bus.take_due(Time(i64::MAX), &mut out);
+}
+
+/// Lines of the emulator's control protocol, the first byte being the family's.
+pub(crate) fn emulator_commands(bytes: &[u8]) {
+    let Some((&first, rest)) = bytes.split_first() else { return };
+    let mut bus = bus(first);
+    for (number, line) in String::from_utf8_lossy(rest).lines().take(20).enumerate() {
+        if let Ok(command) = Command::parse(line) {
+            let now = Time(1_000_000 * i64::try_from(number).unwrap_or(0));
+            let _said = command.carry_out(&mut bus, now);
+        }
+    }
+}
+
+fn bus(first: u8) -> Bus {
+    let family = FamilyName::ALL[usize::from(first) % FamilyName::ALL.len()];
+    let ids = (1..=3).filter_map(|id| Id::new(id).ok());
+    Bus::new(
+        BusConfig { pace_bps: Some(1_000_000), seed: first.into(), ..BusConfig::of(family, ids) },
+        Time(0),
+    )
+}
+
+/// Feeds answers in pieces that the first byte decides, and then a good one.
+fn replies<W: Wire>(bytes: &[u8], good: &[u8]) {
+    let Some((&first, rest)) = bytes.split_first() else { return };
+    let mut decoder = W::decoder();
+    let answers =
+        if first % 4 == 3 { Answers::Joint { len: usize::from(first / 4) } } else { Answers::Single };
+    decoder.begin(answers);
+    for mut piece in rest.chunks(1 + usize::from(first)) {
+        while !piece.is_empty() {
+            let taken = decoder.push(piece);
+            assert!(0 < taken, "nothing more is taken in");
+            piece = &piece[taken..];
+            drain(&mut decoder);
+        }
+    }
+    while decoder.give_up() {
+        drain(&mut decoder);
+    }
+    decoder.begin(Answers::Single);
+    assert_eq!(decoder.push(good), good.len());
+    let heard = decoder.next_reply().map(|reply| reply.id.raw());
+    assert_eq!(heard, Some(1), "a good answer behind anything");
+}
+
+fn drain(decoder: &mut impl ReplyDecoder) {
+    while let Some(reply) = decoder.next_reply() {
+        assert!(reply.data.len() <= 1 << 16);
+    }
+}
