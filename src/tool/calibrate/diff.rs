@@ -40,6 +40,10 @@ pub fn changes(
         of_file(|joint| joint.upper_ticks.to_string()),
         planned.upper_ticks.to_string(),
     );
+    // Both are as configured; a file that has the joint may say otherwise.
+    if in_file.is_none() {
+        return lines;
+    }
     line("reversed", None, of_file(|joint| joint.reversed.to_string()), planned.reversed.to_string());
     line("id", None, of_file(|joint| joint.id.to_string()), planned.id.to_string());
     lines
@@ -75,6 +79,6 @@ mod tests {
         let lines = changes("elbow", &planned(), Some(&file), &servo);
         let expected = [["elbow", "offset", "0", "-13", "-13"], ["elbow", "zero_ticks", "-", "2000", "2048"]];
         assert_eq!(lines, expected.map(|line| line.map(str::to_owned)));
-        assert_eq!(changes("elbow", &planned(), None, &servo).len(), 7);
+        assert_eq!(changes("elbow", &planned(), None, &servo).len(), 5);
     }
 }

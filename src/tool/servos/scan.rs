@@ -7,7 +7,7 @@ use anyhow::bail;
 use serde::Serialize;
 
 use super::eeprom;
-use super::map::Role;
+use super::map::{Map, Role};
 use super::maps;
 use super::probing::{self, Presence};
 use super::session::{self, Family};
@@ -73,7 +73,7 @@ pub struct Found {
 }
 
 /// A servo that answered once is waited for longer.
-const PATIENCE: Duration = Duration::from_millis(60);
+const PATIENCE: Duration = Duration::from_millis(30);
 
 /// Scans, and prints what was found.
 ///
@@ -83,7 +83,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let port = options.port()?;
     let mut found = Vec::new();
     for (family, rates) in options.what() {
-        for baud_rate_bps in rates {
+        for &baud_rate_bps in &rates {
             let probe = ProbeConfig {
                 port: port.clone(),
                 baud_rate_bps,
@@ -92,7 +92,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
             };
             let mut line = family.open(probe)?;
             let ids = options.ids(line.max_id())?;
-            scan(line.as_mut(), family, baud_rate_bps, &ids, options.timeout_ms, &mut found)?;
+            scan(line.as_mut(), family, (baud_rate_bps, &rates), &ids, options.timeout_ms, &mut found)?;
         }
     }
     clear_progress();
@@ -153,7 +153,7 @@ impl Options {
 fn scan(
     line: &mut dyn Ask,
     family: Family,
-    baud_rate_bps: u32,
+    (baud_rate_bps, rates): (u32, &[u32]),
     ids: &[u8],
     timeout_ms: u64,
     found: &mut Vec<Found>,
@@ -166,6 +166,10 @@ fn scan(
             continue;
         }
         line.set_patience(PATIENCE);
+        if is_of_another_speed(line, &usual, id, baud_rate_bps, rates) {
+            line.set_patience(Duration::from_millis(timeout_ms));
+            continue;
+        }
         let servo = match probing::look(line, &usual, id)? {
             Presence::Nobody => None,
             Presence::One => Some(describe(line, family, baud_rate_bps, id)),
@@ -179,6 +183,15 @@ fn scan(
         line.set_patience(Duration::from_millis(timeout_ms));
     }
     Ok(())
+}
+
+/// Whether a servo answers although its own speed is another one, at which it is looked for as well: on a port whose speed
+/// has no meaning.
+fn is_of_another_speed(line: &mut dyn Ask, map: &Map, id: u8, baud_rate_bps: u32, rates: &[u32]) -> bool {
+    let Some(register) = map.role(Role::Baud) else { return false };
+    let Ok(code) = eeprom::read(line, id, register) else { return false };
+    let own = map.baud_rates.iter().find(|(known, _)| *known == code).map(|(_, bps)| *bps);
+    own.is_some_and(|own| own != baud_rate_bps && rates.contains(&own))
 }
 
 /// What a servo says of itself; what it does not say stays open.
