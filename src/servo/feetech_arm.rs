@@ -18,7 +18,7 @@ use crate::protocol::feetech::registers::{
     GOAL_BLOCK, LOCK, MODE, MODEL, PRESENT_BLOCK, RETURN_DELAY, Register, TORQUE_ENABLE, TORQUE_LIMIT,
 };
 use crate::protocol::feetech::telemetry::{GoalBlock, Telemetry};
-use crate::units::Time;
+use crate::units::{Radians, Time};
 
 /// The servos of one arm on one bus.
 pub(super) struct FeetechArm {
@@ -243,8 +243,23 @@ impl FeetechArm {
             if let Err(ServoError::Lost(lost)) = answered {
                 return Err(lost);
             }
+            self.doubt_twins_of(joint);
         }
         Ok(())
+    }
+
+    /// A servo that was missing may have answered under another id.
+    fn doubt_twins_of(&mut self, joint: usize) {
+        let missing = &self.servos[joint];
+        if !missing.report.fresh {
+            return;
+        }
+        let ticks = missing.config.calibration.to_ticks(Radians(missing.report.position));
+        for (other, servo) in self.servos.iter_mut().enumerate() {
+            if other != joint && servo.may_be(ticks) {
+                servo.doubt();
+            }
+        }
     }
 
     fn find_all(&mut self) -> Result<(), IdentifyError> {

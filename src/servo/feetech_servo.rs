@@ -39,6 +39,8 @@ pub(super) struct Told {
     torque_limit: Option<u16>,
 }
 
+/// An answer under a wrong id, and the right one a few milliseconds later, are no farther apart (ticks).
+const NEIGHBOURS: i32 = 24;
 const FULL_TORQUE_PERMILLE: f64 = 1000.0;
 
 impl Servo {
@@ -62,6 +64,19 @@ impl Servo {
             silent_for: 0,
             sightings: Sightings::default(),
         })
+    }
+
+    /// A servo that had said nothing stands at `ticks`: whether it may have said what this one is believed to have said.
+    pub(super) fn may_be(&self, ticks: Ticks) -> bool {
+        let Ticks(own) = self.config.calibration.to_ticks(Radians(self.report.position));
+        self.report.fresh && (own - ticks.0).abs() <= NEIGHBOURS
+    }
+
+    /// What it is believed to have said may be somebody else's.
+    pub(super) fn doubt(&mut self) {
+        if self.sightings.retract() {
+            self.report.fresh = false;
+        }
     }
 
     /// Notes whether it answered the last question.

@@ -45,6 +45,19 @@ impl Sightings {
         (self.before, self.told, self.is_contradicted) = (self.believed, None, false);
     }
 
+    /// The latest answer may be a neighbour's; whether it is not to be believed for that: nobody's that stands where
+    /// it stood is.
+    pub(super) fn retract(&mut self) -> bool {
+        let Some((now, position)) = self.told else { return false };
+        let stood = self.before.is_some_and(|(then, before)| {
+            now.saturating_since(then) <= SIGHT_LASTS / 4 && (position - before).abs() <= AGREEMENT
+        });
+        if !stood {
+            (self.believed, self.is_contradicted) = (self.before, true);
+        }
+        !stood
+    }
+
     /// Whether a position is to be believed. Where it is not, neither is what was told before in answer to the same
     /// question.
     pub(super) fn confirm(&mut self, now: Time, position: f64, max_velocity: f64) -> bool {
@@ -139,6 +152,19 @@ mod tests {
         let silence = Duration::from_secs(1);
         assert!(!sees(silence, -2.0) && !sees(80 * Duration::from_millis(1), -2.0));
         assert!((0..5).filter(|_| sees(CYCLE, 1.0)).count() == 1, "the servo itself is, soon");
+    }
+
+    #[test]
+    fn what_a_neighbour_may_have_said_is_taken_back_unless_the_joint_stood_there() {
+        let known = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::default() };
+        for (told, is_taken_back) in [(1.05, true), (1.001, false)] {
+            let mut sightings = known;
+            sightings.ask();
+            assert!(sightings.confirm(Time(1), told, 5.0));
+            assert_eq!(sightings.retract(), is_taken_back);
+            let believed = if is_taken_back { known.believed } else { Some((Time(1), told)) };
+            assert_eq!(sightings.believed, believed);
+        }
     }
 
     #[test]

@@ -127,10 +127,11 @@ impl Observer {
             && snapshot.state != State::Disconnected
         {
             self.awaited = None;
-            // A servo that is dead when the port comes back keeps the arm from being identified.
-            let back = back.max(injector.all_can_answer_from(now));
             report.reconnects += 1;
-            report.max_reconnect_s = report.max_reconnect_s.max(now.secs_since(back));
+            // A servo that is dead when the port comes back, or a line that is, keeps the arm from being identified.
+            if injector.all_can_answer_from(now) < back {
+                report.max_reconnect_s = report.max_reconnect_s.max(now.secs_since(back));
+            }
         }
     }
 
