@@ -20,6 +20,7 @@
 
 pub mod bus;
 pub mod control;
+mod dynamixel;
 pub mod events;
 pub mod family;
 pub mod faults;

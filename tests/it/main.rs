@@ -28,6 +28,7 @@ mod kinematics_solutions;
 mod kinematics_tree;
 mod other_servos;
 mod rustypot_client;
+mod rustypot_dynamixel;
 mod safety_stops;
 mod safety_table;
 mod safety_wire;

@@ -192,6 +192,20 @@ fn a_request_that_a_false_header_had_hidden_is_heard_late() {
     assert_eq!(ask(&mut bus, &[0; 5])[..5], [0xFF, 0xFF, 1, 2, 0]);
 }
 
+#[test]
+fn an_scs_has_big_endian_words_and_answers_nobody_s_sync_read() {
+    let mut bus = Bus::new(BusConfig::of(FamilyName::FeetechScs, [id(1)]), NOW);
+    check(&mut bus, Frame::read(id(1), 56, 2).unwrap().as_bytes(), &[0xFF, 0xFF, 1, 4, 0, 2, 0, 0xF8]);
+    check(&mut bus, Frame::sync_read(56, 2, &[id(1)]).unwrap().as_bytes(), &[]);
+    check(&mut bus, Frame::ping(Target::All).as_bytes(), &[]);
+    ask(&mut bus, Frame::write(id(1), 40, &[1]).unwrap().as_bytes());
+    ask(&mut bus, Frame::write(id(1), 42, &[2, 100]).unwrap().as_bytes());
+    let servo = bus.servo_mut(0).unwrap();
+    servo.advance(NOW + Duration::from_secs(2));
+    assert_eq!(servo.get("present_position"), Some(612));
+    assert_eq!((servo.get("lock"), servo.get("torque_limit")), (Some(1), None));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -11,6 +11,7 @@ use crate::protocol::feetech::{Alarms, Id};
 use crate::units::Time;
 
 use super::bus::BusConfig;
+use super::dynamixel::Dynamixel;
 use super::faults::Shape;
 use super::feetech::Feetech;
 use super::lx16a::Lx16a;
@@ -26,6 +27,10 @@ pub enum FamilyName {
     /// Feetech STS and SMS: STS3215.
     #[default]
     FeetechSts,
+    /// Feetech SCS: SCS0009.
+    FeetechScs,
+    /// Dynamixel X with Protocol 2.0: XM430-W350.
+    Dynamixel2,
     /// LewanSoul and Hiwonder LX-16A.
     Lx16a,
     /// PWM servos on a Pololu Maestro.
@@ -36,12 +41,15 @@ pub enum FamilyName {
 
 impl FamilyName {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::FeetechSts, Self::Lx16a, Self::Maestro, Self::Pca9685];
+    pub const ALL: [Self; 6] =
+        [Self::FeetechSts, Self::FeetechScs, Self::Dynamixel2, Self::Lx16a, Self::Maestro, Self::Pca9685];
 
     /// The name in a parameter file and on a command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::FeetechSts => "feetech_sts",
+            Self::FeetechScs => "feetech_scs",
+            Self::Dynamixel2 => "dynamixel2",
             Self::Lx16a => "lx16a",
             Self::Maestro => "maestro",
             Self::Pca9685 => "pca9685",
@@ -67,6 +75,15 @@ impl FamilyName {
     pub fn servo(self, id: Id) -> ServoConfig {
         match self {
             Self::FeetechSts => ServoConfig::new(id),
+            Self::FeetechScs => {
+                let motor = MotorConfig::default().with_ticks(0.25);
+                ServoConfig { position: 512.0, voltage: 6.0, motor, ..ServoConfig::new(id) }
+            }
+            Self::Dynamixel2 => {
+                let motor =
+                    MotorConfig { max_speed_ticks_s: 3140.0, stall_current_a: 2.3, ..MotorConfig::default() };
+                ServoConfig { voltage: 12.0, motor, ..ServoConfig::new(id) }
+            }
             Self::Lx16a => ServoConfig::turned(id, 500.0, self.ticks_per_turn()),
             Self::Maestro | Self::Pca9685 => ServoConfig::turned(id, MIDDLE_US, self.ticks_per_turn()),
         }
@@ -75,7 +92,8 @@ impl FamilyName {
     /// What a turn of the servo is in its ticks.
     pub fn ticks_per_turn(self) -> f64 {
         match self {
-            Self::FeetechSts => 4096.0,
+            Self::FeetechSts | Self::Dynamixel2 => 4096.0,
+            Self::FeetechScs => 1024.0,
             Self::Lx16a => crate::protocol::lx16a::TICKS_PER_TURN,
             Self::Maestro | Self::Pca9685 => US_PER_TURN,
         }
@@ -84,7 +102,9 @@ impl FamilyName {
     /// The servos of a bus, powered up.
     pub(super) fn power_up(self, config: &BusConfig, now: Time) -> Box<dyn Family> {
         match self {
-            Self::FeetechSts => Box::new(Feetech::new(config, now)),
+            Self::FeetechSts => Box::new(Feetech::sts(config, now)),
+            Self::FeetechScs => Box::new(Feetech::scs(config, now)),
+            Self::Dynamixel2 => Box::new(Dynamixel::new(config, now)),
             Self::Lx16a => Box::new(Lx16a::new(config, now)),
             Self::Maestro => Box::new(Maestro::new(config, now)),
             Self::Pca9685 => Box::new(Pca9685::new(config, now)),
@@ -212,6 +232,8 @@ pub struct ServoConfig {
     pub goal_while_off: GoalWhileOff,
     /// Overload stays until a power cycle, whatever the torque switch does.
     pub stubborn_overload: bool,
+    /// Whether its firmware is new enough for the fast reads, where the family has any.
+    pub knows_fast_reads: bool,
     /// Registers that the maker or an earlier owner has left at other values than the factory's, by name.
     pub registers: Vec<(&'static str, i64)>,
 }
@@ -227,6 +249,7 @@ impl ServoConfig {
             voltage: 7.4,
             goal_while_off: GoalWhileOff::default(),
             stubborn_overload: false,
+            knows_fast_reads: true,
             registers: Vec::new(),
         }
     }

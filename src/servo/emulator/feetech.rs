@@ -1,6 +1,7 @@
 //! The Feetech family: what its servos hear, do and say.
 
 mod memory;
+mod model;
 mod servo;
 
 use crate::protocol::feetech::decoder::{Decoder, Direction};
@@ -12,11 +13,13 @@ use super::bus::BusConfig;
 use super::family::{EmulatedServo, Family, Heard};
 use super::faults::Shape;
 use super::wire::Wire;
+use model::{Model, SCS, STS};
 use servo::FeetechServo;
 
 /// Feetech servos on one bus.
 #[derive(Debug)]
 pub(super) struct Feetech {
+    model: &'static Model,
     decoder: Decoder,
     servos: Vec<FeetechServo>,
 }
@@ -51,6 +54,8 @@ impl Family for Feetech {
         };
         let heard_at = wire.free_at();
         match (request, target) {
+            (Request::SyncRead { .. }, _) | (Request::Ping, Target::All)
+                if !self.model.answers_with_others => {}
             (Request::SyncRead { address, len, ids }, _) => self.sync_read(wire, address, len, ids),
             (Request::SyncWrite(write), _) => {
                 for (id, data) in write.entries() {
@@ -87,10 +92,19 @@ impl Family for Feetech {
 }
 
 impl Feetech {
-    /// Powers the servos up.
-    pub(super) fn new(config: &BusConfig, now: Time) -> Self {
-        let servos = config.servos.iter().map(|servo| FeetechServo::new(servo, now)).collect();
-        Self { decoder: Decoder::new(Direction::Requests), servos }
+    /// Powers STS servos up.
+    pub(super) fn sts(config: &BusConfig, now: Time) -> Self {
+        Self::new(STS, config, now)
+    }
+
+    /// Powers SCS servos up.
+    pub(super) fn scs(config: &BusConfig, now: Time) -> Self {
+        Self::new(SCS, config, now)
+    }
+
+    fn new(model: &'static Model, config: &BusConfig, now: Time) -> Self {
+        let servos = config.servos.iter().map(|servo| FeetechServo::new(model, servo, now)).collect();
+        Self { model, decoder: Decoder::new(Direction::Requests), servos }
     }
 
     /// Has one servo do something; gives what it answers where it is asked alone.

@@ -49,6 +49,20 @@ impl Default for MotorConfig {
     }
 }
 
+impl MotorConfig {
+    /// The same motor with another number of ticks a turn, so many times as many.
+    #[must_use]
+    pub fn with_ticks(self, factor: f64) -> Self {
+        Self {
+            max_speed_ticks_s: self.max_speed_ticks_s * factor,
+            max_acceleration_ticks_s2: self.max_acceleration_ticks_s2 * factor,
+            full_effort_error_ticks: self.full_effort_error_ticks * factor,
+            backlash_ticks: self.backlash_ticks * factor,
+            ..self
+        }
+    }
+}
+
 /// What the motor aims at.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Aim {
@@ -133,6 +147,11 @@ impl Motor {
     /// The duty cycle, -1 to 1.
     pub fn duty(&self) -> f64 {
         self.duty
+    }
+
+    /// The effort as a part of the stall torque, -1 to 1.
+    pub fn effort(&self) -> f64 {
+        self.effort
     }
 
     /// The current (A), always positive.

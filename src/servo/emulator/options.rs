@@ -72,6 +72,9 @@ pub struct Options {
     /// Overload stays until a power cycle, whatever the torque switch does.
     #[arg(long)]
     stubborn_overload: bool,
+    /// Firmware that is too old for fast sync reads.
+    #[arg(long)]
+    no_fast_reads: bool,
     /// Everybody answers a broadcast ping at once.
     #[arg(long)]
     pings_collide: bool,
@@ -226,6 +229,7 @@ impl Options {
         servo.motor.backlash_ticks = self.backlash_deg * ticks_per_turn / 360.0;
         servo.motor.bandwidth_hz = self.bandwidth_hz;
         servo.stubborn_overload = self.stubborn_overload;
+        servo.knows_fast_reads = !self.no_fast_reads;
         servo.goal_while_off = if self.no_jump { GoalWhileOff::Present } else { GoalWhileOff::Kept };
         servo
     }

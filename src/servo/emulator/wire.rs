@@ -85,11 +85,20 @@ impl Wire {
 
     /// Puts a servo's answer on the wire; false where a fault swallows it.
     pub fn answer(&mut self, id: u8, return_delay: Duration, answer: &[u8]) -> bool {
+        self.say(id, return_delay + self.turnaround, answer)
+    }
+
+    /// Puts a servo's part of an answer on the wire, which others have begun; false where a fault swallows it.
+    pub fn add_to_answer(&mut self, id: u8, part: &[u8]) -> bool {
+        self.say(id, Duration::ZERO, part)
+    }
+
+    fn say(&mut self, id: u8, delay: Duration, answer: &[u8]) -> bool {
         let pieces = self.faults.shape(id, answer);
         if pieces.is_empty() {
             return false;
         }
-        let delay = if self.pace_bps.is_some() { return_delay + self.turnaround } else { Duration::ZERO };
+        let delay = if self.pace_bps.is_some() { delay } else { Duration::ZERO };
         self.occupy(self.free_at + delay, answer.len());
         self.stats.answers += 1;
         for piece in pieces {

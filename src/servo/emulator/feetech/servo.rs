@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::memory::{Memory, touches};
+use super::memory::Memory;
+use super::model::Model;
 use crate::protocol::feetech::Alarms;
 use crate::protocol::feetech::registers::{self, Register};
 use crate::servo::emulator::family::{EmulatedServo, GoalWhileOff, ServoConfig, return_delay};
@@ -113,16 +114,17 @@ impl EmulatedServo for FeetechServo {
     }
 
     fn ticks_at(&self, radians: f64) -> f64 {
-        2048.0 + radians * 4096.0 / std::f64::consts::TAU
+        let model = self.memory.model();
+        f64::from(model.middle()) + radians * f64::from(model.ticks_per_turn) / std::f64::consts::TAU
     }
 
     fn get(&self, register: &str) -> Option<i64> {
-        Register::by_name(register).map(|register| self.value(register).into())
+        self.memory.model().named(register).map(|register| self.value(register).into())
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "clamped")]
     fn put(&mut self, register: &str, value: i64) -> bool {
-        let Some(register) = Register::by_name(register) else { return false };
+        let Some(register) = self.memory.model().named(register) else { return false };
         self.put_value(register, value.clamp(i32::MIN.into(), i32::MAX.into()) as i32);
         true
     }
@@ -150,11 +152,11 @@ impl FeetechServo {
     const AMPERES: f64 = 0.0065;
 
     /// Powers a servo up: torque off.
-    pub(super) fn new(config: &ServoConfig, now: Time) -> Self {
+    pub(super) fn new(model: &'static Model, config: &ServoConfig, now: Time) -> Self {
         let mut motor = Motor::new(config.motor, config.position);
         motor.set_load(config.load);
         let mut servo = Self {
-            memory: Memory::from_factory(config.id.raw()),
+            memory: Memory::from_factory(model, config.id.raw()),
             motor,
             protection: Protection::default(),
             pending: None,
@@ -167,7 +169,7 @@ impl FeetechServo {
             asleep_until: now,
         };
         for (register, value) in &config.registers {
-            if let (Some(register), Ok(value)) = (Register::by_name(register), i32::try_from(*value)) {
+            if let (Some(register), Ok(value)) = (model.named(register), i32::try_from(*value)) {
                 servo.memory.keep(register, value);
             }
         }
@@ -205,7 +207,7 @@ impl FeetechServo {
     pub(super) fn write(&mut self, address: u8, data: &[u8]) {
         let had_torque = self.has_torque();
         self.memory.write(address, data);
-        if touches(address, data.len(), &registers::TORQUE_ENABLE) {
+        if self.memory.touches(address, data.len(), &registers::TORQUE_ENABLE) {
             self.on_torque_switch(had_torque);
         }
         self.react(address, data.len());
@@ -231,10 +233,10 @@ impl FeetechServo {
         self.power_cycle(now);
     }
 
-    /// Makes the present position read 2048, for good.
+    /// Makes the present position read as the middle, for good.
     pub(super) fn calibrate_offset(&mut self) {
         #[expect(clippy::cast_possible_truncation, reason = "float casts saturate")]
-        let offset = self.motor.position().round() as i32 - 2048;
+        let offset = self.motor.position().round() as i32 - self.memory.model().middle();
         self.memory.keep(&registers::POSITION_OFFSET, offset);
         self.aim_at_present();
         self.tell();
@@ -272,12 +274,12 @@ impl FeetechServo {
 
     /// What a change of these registers brings about.
     fn react(&mut self, address: u8, len: usize) {
-        if touches(address, len, &registers::GOAL_POSITION) {
+        if self.memory.touches(address, len, &registers::GOAL_POSITION) {
             let goal = f64::from(self.value(&registers::GOAL_POSITION));
             let is_stepwise = self.value(&registers::MODE) == 3;
             self.target = if is_stepwise { self.target + goal } else { self.within_limits(goal) };
             self.goal_speed = self.speed_for(self.target - self.motor.position());
-        } else if touches(address, len, &registers::GOAL_SPEED) {
+        } else if self.memory.touches(address, len, &registers::GOAL_SPEED) {
             self.goal_speed = self.speed_for(self.target - self.motor.position());
         }
     }
@@ -360,7 +362,8 @@ impl FeetechServo {
         let offset = memory.value(&registers::POSITION_OFFSET);
         let is_turning_freely = matches!(memory.value(&registers::MODE), 1 | 2);
         let position = motor.position().round() as i32 - offset;
-        let position = if is_turning_freely { position.rem_euclid(4096) } else { position };
+        let position =
+            if is_turning_freely { position.rem_euclid(memory.model().ticks_per_turn) } else { position };
         let is_moving = f64::from(memory.value(&registers::MOVING_THRESHOLD)) < motor.speed().abs();
         memory.put(&registers::PRESENT_POSITION, position);
         memory.put(&registers::PRESENT_SPEED, motor.speed().round() as i32);

@@ -178,7 +178,7 @@ fn wheel_mode_turns_and_wraps() {
 fn servo(change: impl FnOnce(&mut ServoConfig)) -> FeetechServo {
     let mut config = ServoConfig::new(Id::new(4).unwrap());
     change(&mut config);
-    FeetechServo::new(&config, Time(0))
+    FeetechServo::new(crate::servo::emulator::feetech::model::STS, &config, Time(0))
 }
 
 fn write(servo: &mut FeetechServo, register: &Register, value: i32) {
