@@ -20,7 +20,7 @@ use servo_arm::servo::setup::{arm_setup, robot_model};
 use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::units::Time;
 
-use crate::emulated_arm::{Arm, Goals, ended, follower};
+use crate::emulated_arm::{Arm, Changes, Goals, ended, follower};
 
 /// The families, each with the id of its first servo.
 const FAMILIES: [(FamilyName, u8); 3] =
@@ -101,6 +101,34 @@ fn a_silent_lx16a_is_missed_alone_and_a_silent_board_with_all_its_servos() {
         arm.emulate("clear");
         arm.turn_until_state(State::Holding);
     }
+}
+
+#[test]
+fn lx16a_servos_are_driven_behind_an_adapter_that_echoes() {
+    let _time = Simulation::begin(Time(1_000_000_000));
+    let port = SimulatedPort::plug_in(BusConfig { echo: true, ..bus(FamilyName::Lx16a) });
+    let (mut arm, mut goals) = arm_on(FamilyName::Lx16a, port, &[("echo", Value::Bool(true))]).unwrap();
+    arm.turn_until_state(State::Holding);
+    goals.push(arm.goal(7, &[(1.0, 0.2)]));
+    arm.turn_until_state(State::Active);
+    arm.turn_for(Duration::from_millis(1500));
+    let ended: Vec<_> = arm.events().iter().filter_map(ended).collect();
+    assert_eq!(ended, [(GoalId(7), Outcome::Reached)]);
+    assert_eq!(arm.control.snapshot().bus.missed, 0);
+}
+
+#[test]
+fn an_lx16a_s_temperature_and_voltage_are_told_by_and_by() {
+    let _time = Simulation::begin(Time(1_000_000_000));
+    let (mut arm, _goals) = arm(FamilyName::Lx16a, bus(FamilyName::Lx16a)).unwrap();
+    arm.turn_until_state(State::Holding);
+    arm.emulate("set id=6 temperature=50");
+    arm.emulate("set id=6 voltage=6.5");
+    // Twelve of them, one in each cycle.
+    arm.turn_for(Duration::from_millis(400));
+    let report = arm.control.snapshot().joints()[5].servo;
+    assert!((48.0..=50.0).contains(&report.temperature_degc), "{}", report.temperature_degc);
+    assert_eq!(report.voltage_v, 6.5);
 }
 
 #[test]
@@ -222,19 +250,23 @@ fn bus(family: FamilyName) -> BusConfig {
 type Wired = (Arm<SimulatedPort>, Goals);
 
 fn arm(family: FamilyName, bus: BusConfig) -> Result<Wired, IdentifyError> {
-    let port = SimulatedPort::plug_in(bus);
-    let setup = setup(family, port.name());
+    arm_on(family, SimulatedPort::plug_in(bus), &[])
+}
+
+fn arm_on(family: FamilyName, port: SimulatedPort, changes: Changes<'_>) -> Result<Wired, IdentifyError> {
+    let setup = setup(family, port.name(), changes);
     let (commander, requests) =
         EnsembleCommander::new(Ensemble::new(vec![Member::Trajectory(follower(&setup))]));
     Ok((Arm::connect(port, setup, Box::new(commander))?, Goals::of(requests)))
 }
 
-fn setup(family: FamilyName, port: &str) -> ArmSetup {
+fn setup(family: FamilyName, port: &str, changes: Changes<'_>) -> ArmSetup {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut overrides = Parameters::new();
     overrides.insert("port".into(), Value::String(port.to_owned()));
     overrides.insert("urdf".into(), Value::String(root.join("urdf/so101.urdf").display().to_string()));
     overrides.insert("torque_ramp_s".into(), Value::Double(0.0));
+    overrides.extend(changes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
     let file = root.join(format!("config/{}.yaml", family.name()));
     let config = Config::read_hardware(&file, &overrides).unwrap();
     arm_setup(&config, &robot_model(&config.arm).unwrap()).unwrap()
