@@ -48,10 +48,9 @@ impl Sightings {
     /// The latest answer may be a neighbour's; whether it is not to be believed for that: nobody's that stands where
     /// it stood is.
     pub(super) fn retract(&mut self) -> bool {
-        let Some((now, position)) = self.told else { return false };
-        let stood = self.before.is_some_and(|(then, before)| {
-            now.saturating_since(then) <= SIGHT_LASTS / 4 && (position - before).abs() <= AGREEMENT
-        });
+        // A first position was confirmed by another question already.
+        let (Some((now, position)), Some((then, before))) = (self.told, self.before) else { return false };
+        let stood = now.saturating_since(then) <= SIGHT_LASTS / 4 && (position - before).abs() <= AGREEMENT;
         if !stood {
             (self.believed, self.is_contradicted) = (self.before, true);
         }
