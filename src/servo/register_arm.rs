@@ -261,8 +261,9 @@ impl<W: Wire> RegisterArm<W> {
     }
 
     fn read_silent_ones_again(&mut self, latest: Time) -> Result<(), LinkLost> {
-        for &servo in &self.asked_again {
-            let servo = &mut self.servos[servo];
+        for turn in 0..self.asked_again.len() {
+            let index = self.asked_again[turn];
+            let servo = &mut self.servos[index];
             let layout = &self.layouts[servo.layout];
             let Block { address, len } = layout.fast.block;
             let one_try = single_try(&self.bus, len.into());
@@ -279,8 +280,23 @@ impl<W: Wire> RegisterArm<W> {
             if let Err(ServoError::Lost(lost)) = said {
                 return Err(lost);
             }
+            self.doubt_twins_of(index);
         }
         Ok(())
+    }
+
+    /// A servo that was missing may have answered under another id.
+    fn doubt_twins_of(&mut self, index: usize) {
+        let missing = &self.servos[index];
+        if !missing.report.fresh {
+            return;
+        }
+        let ticks = missing.ticks();
+        for (other, servo) in self.servos.iter_mut().enumerate() {
+            if other != index && servo.may_be(ticks) {
+                servo.doubt();
+            }
+        }
     }
 
     /// What is not told in each cycle, of one servo; first of one that complains without having said of what.

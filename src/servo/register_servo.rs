@@ -61,6 +61,9 @@ pub(super) struct Told {
     torque_limit: Option<i64>,
 }
 
+/// An answer under a wrong id, and the right one a few milliseconds later, are no farther apart (ticks).
+const NEIGHBOURS: i32 = 24;
+
 impl Servo {
     /// The servo of `joint`, before it was heard.
     pub(super) fn new(
@@ -97,6 +100,23 @@ impl Servo {
     /// The joint's greatest speed in ticks a second.
     pub(super) fn speed_limit(&self) -> f64 {
         self.config.calibration.rate_from_rad_s(self.rating.max_velocity).abs()
+    }
+
+    /// A servo that had said nothing stands at `ticks`: whether it may have said what this one is believed to have said.
+    pub(super) fn may_be(&self, ticks: Ticks) -> bool {
+        self.report.fresh && (self.ticks().0 - ticks.0).abs() <= NEIGHBOURS
+    }
+
+    /// What it is believed to have said may be somebody else's.
+    pub(super) fn doubt(&mut self) {
+        if self.sightings.retract() {
+            self.report.fresh = false;
+        }
+    }
+
+    /// Where it was seen last.
+    pub(super) fn ticks(&self) -> Ticks {
+        self.config.calibration.to_ticks(Radians(self.report.position))
     }
 
     /// Notes whether it answered the last question.

@@ -111,6 +111,7 @@ fn connect(model: u16, mode: u8) -> Result<(RegisterArm<FeetechSts>, Writes), Id
             torque_limit: 0.5,
             pwm: None,
             recorded: None,
+            limits: crate::config::servo_limits::ServoLimits::default(),
         },
         rating: JointRating { max_velocity: 5.0, max_effort: 2.0 },
     };

@@ -34,7 +34,8 @@ const PUSHED: f64 = 2.0;
 const SIGHT_SLACK: f64 = 0.05;
 /// Answers to one question agree that are no farther apart than this, and what the joint moves meanwhile (rad).
 const AGREEMENT: f64 = 0.01;
-/// A jump must be confirmed so often; a first position, with which nothing disagrees, once.
+/// A jump, or what comes after a silence, must be confirmed so often; a first position, with which nothing disagrees,
+/// once.
 const CONFIRMATIONS_OF_A_JUMP: u32 = 4;
 
 impl Sightings {
@@ -42,6 +43,18 @@ impl Sightings {
     pub(super) fn ask(&mut self) {
         self.doubted = self.newly_doubted.take().or(self.doubted);
         (self.before, self.told, self.is_contradicted) = (self.believed, None, false);
+    }
+
+    /// The latest answer may be a neighbour's; whether it is not to be believed for that: nobody's that stands where
+    /// it stood is.
+    pub(super) fn retract(&mut self) -> bool {
+        // A first position was confirmed by another question already.
+        let (Some((now, position)), Some((then, before))) = (self.told, self.before) else { return false };
+        let stood = now.saturating_since(then) <= SIGHT_LASTS / 4 && (position - before).abs() <= AGREEMENT;
+        if !stood {
+            (self.believed, self.is_contradicted) = (self.before, true);
+        }
+        !stood
     }
 
     /// Whether a position is to be believed. Where it is not, neither is what was told before in answer to the same
@@ -60,8 +73,8 @@ impl Sightings {
             let reach = SIGHT_SLACK + PUSHED * max_velocity * elapsed_since(before).as_secs_f64();
             elapsed_since(before) <= SIGHT_LASTS && (position - before.1).abs() <= reach
         };
-        let is_jump = self.believed.is_some_and(|before| elapsed_since(before) <= SIGHT_LASTS);
-        let enough = if is_jump { CONFIRMATIONS_OF_A_JUMP } else { 1 };
+        // After a silence too: who fell silent may be answered for by a neighbour, more than once.
+        let enough = if self.believed.is_some() { CONFIRMATIONS_OF_A_JUMP } else { 1 };
         let confirmed = match self.doubted.is_some_and(is_near) {
             true => self.confirmed + u32::from(self.newly_doubted.is_none()),
             false => 0,
@@ -123,6 +136,34 @@ mod tests {
         let mut sightings = known;
         sightings.ask();
         assert!(sightings.confirm(Time(1), 1.001, 5.0) && sightings.confirm(Time(2), 1.002, 5.0));
+    }
+
+    #[test]
+    fn after_a_silence_two_answers_of_somebody_else_are_not_believed() {
+        let mut sightings = Sightings::default();
+        let mut now = Time(0);
+        let mut sees = |later: Duration, position| {
+            now = now + later;
+            sightings.ask();
+            sightings.confirm(now, position, 5.0)
+        };
+        assert!(!sees(CYCLE, 1.0) && sees(CYCLE, 1.0));
+        let silence = Duration::from_secs(1);
+        assert!(!sees(silence, -2.0) && !sees(80 * Duration::from_millis(1), -2.0));
+        assert!((0..5).filter(|_| sees(CYCLE, 1.0)).count() == 1, "the servo itself is, soon");
+    }
+
+    #[test]
+    fn what_a_neighbour_may_have_said_is_taken_back_unless_the_joint_stood_there() {
+        let known = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::default() };
+        for (told, is_taken_back) in [(1.05, true), (1.001, false)] {
+            let mut sightings = known;
+            sightings.ask();
+            assert!(sightings.confirm(Time(1), told, 5.0));
+            assert_eq!(sightings.retract(), is_taken_back);
+            let believed = if is_taken_back { known.believed } else { Some((Time(1), told)) };
+            assert_eq!(sightings.believed, believed);
+        }
     }
 
     #[test]

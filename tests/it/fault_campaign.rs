@@ -30,6 +30,10 @@ fn with_every_fault_no_position_is_wrong_nothing_leaves_its_limits_and_no_torque
             "garbage_baud",
             "alarm_for_long",
         ] {
+            // An LX-16A's answers have no room for alarms.
+            if (protocol, kind) == (Protocol::Lx16a, "alarm") {
+                continue;
+            }
             assert!(0 < injected[kind].as_u64().unwrap_or(0), "no {kind} in {injected}");
         }
         assert!(

@@ -68,6 +68,7 @@ pub(crate) struct Injector {
     unplugged: Option<(Time, Time)>,
     garbled_until: Time,
     spoiled_at: Time,
+    period: Duration,
     /// Until when nothing can be expected of a servo.
     dead_until: Vec<Time>,
     /// Until when the supply of a servo breaks down, the last time that it did.
@@ -95,6 +96,7 @@ impl Injector {
             unplugged: None,
             garbled_until: Time(0),
             spoiled_at: Time(0),
+            period: arm.setup.period,
             dead_until: vec![Time(0); count],
             without_power_until: vec![Time(0); count],
         }
@@ -152,7 +154,7 @@ impl Injector {
 
     /// Whether goals may not have arrived in the cycle that began at `began`.
     pub(crate) fn loses_goals(&self, began: Time) -> bool {
-        self.is_line_dead(began) || began <= self.spoiled_at + 10 * MS
+        self.is_line_dead(began) || began <= self.spoiled_at + 2 * self.period
     }
 
     /// Whether a servo lost its power since `since`.

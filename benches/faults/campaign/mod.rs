@@ -9,15 +9,22 @@ mod observer;
 mod operator;
 mod report;
 
+use std::path::Path;
 use std::time::Duration;
 
-use servo_arm::config::parameters::Value;
+use servo_arm::config::Config;
+use servo_arm::config::parameters::{Parameters, Value};
+use servo_arm::control::ensemble::{Ensemble, Member};
+use servo_arm::protocol::feetech::Id;
 use servo_arm::servo::clock::{self, Simulation};
-use servo_arm::servo::emulator::{AfterMissing, BusConfig};
+use servo_arm::servo::control_thread::ArmSetup;
+use servo_arm::servo::emulator::{AfterMissing, BusConfig, FamilyName};
+use servo_arm::servo::ports::EnsembleCommander;
+use servo_arm::servo::setup::{arm_setup, robot_model};
 use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::units::Time;
 
-use crate::emulated_arm::{Arm, servos};
+use crate::emulated_arm::{Arm, Goals, follower};
 use injector::Injector;
 use observer::Observer;
 use operator::Operator;
@@ -60,25 +67,65 @@ pub(crate) fn run(protocol: Protocol, plan: Plan) -> Report {
 pub(crate) enum Protocol {
     /// Feetech STS on the shipped SO-101.
     FeetechSts,
+    /// LewanSoul LX-16A.
+    Lx16a,
 }
 
 impl Protocol {
-    /// All that there are.
-    pub(crate) const ALL: [Self; 1] = [Self::FeetechSts];
+    /// Those whose servos tell where they are.
+    pub(crate) const ALL: [Self; 2] = [Self::FeetechSts, Self::Lx16a];
 
     /// As in the parameters.
     pub(crate) fn name(self) -> &'static str {
+        self.family().name()
+    }
+
+    fn family(self) -> FamilyName {
         match self {
-            Self::FeetechSts => "feetech_sts",
+            Self::FeetechSts => FamilyName::FeetechSts,
+            Self::Lx16a => FamilyName::Lx16a,
+        }
+    }
+
+    /// The shipped configuration.
+    fn config(self) -> &'static str {
+        match self {
+            Self::FeetechSts => "so101",
+            Self::Lx16a => self.name(),
+        }
+    }
+
+    fn baud_rate_bps(self) -> u32 {
+        match self {
+            Self::FeetechSts => 1_000_000,
+            Self::Lx16a => 115_200,
         }
     }
 
     fn servos(self) -> BusConfig {
-        match self {
-            Self::FeetechSts => servos(),
+        let ids = (1..).take(JOINTS).filter_map(|id| Id::new(id).ok());
+        BusConfig { pace_bps: Some(self.baud_rate_bps()), ..BusConfig::of(self.family(), ids) }
+    }
+
+    /// The shipped arm on that port.
+    fn setup(self, port: &str, echo: bool) -> ArmSetup {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut overrides = Parameters::new();
+        overrides.insert("port".into(), Value::String(port.to_owned()));
+        overrides.insert("urdf".into(), Value::String(root.join("urdf/so101.urdf").display().to_string()));
+        overrides.insert("torque_on_start".into(), Value::Bool(false));
+        overrides.insert("torque_ramp_s".into(), Value::Double(0.2));
+        if echo {
+            overrides.insert("echo".into(), Value::Bool(true));
         }
+        let file = root.join(format!("config/{}.yaml", self.config()));
+        let config = Config::read_hardware(&file, &overrides).unwrap();
+        arm_setup(&config, &robot_model(&config.arm).unwrap()).unwrap()
     }
 }
+
+/// Every arm of the campaign has so many.
+const JOINTS: usize = 6;
 
 /// What the line is like.
 #[derive(Clone, Copy, Debug)]
@@ -106,9 +153,9 @@ fn run_leg(protocol: Protocol, line: Line, plan: Plan, report: &mut Report) {
     // A time at which nothing is zero by accident.
     let start = Time(1_000_000_000_000);
     let _time = Simulation::begin(start);
+    let echo = line.echo && protocol == Protocol::FeetechSts;
     let mut bus = BusConfig {
-        pace_bps: Some(1_000_000),
-        echo: line.echo,
+        echo,
         after_missing: line.after_missing,
         turnaround: Duration::from_micros(30),
         seed: plan.seed,
@@ -117,16 +164,15 @@ fn run_leg(protocol: Protocol, line: Line, plan: Plan, report: &mut Report) {
     for (servo, load) in bus.servos.iter_mut().zip(LOADS) {
         servo.load = load;
     }
-    let changes = [
-        ("echo", Value::Bool(line.echo)),
-        ("torque_on_start", Value::Bool(false)),
-        ("torque_ramp_s", Value::Double(0.2)),
-    ];
     let port = SimulatedPort::plug_in(bus);
-    let (mut arm, goals) = match Arm::with_trajectories(port, &changes) {
+    let setup = protocol.setup(port.name(), echo);
+    let (commander, requests) =
+        EnsembleCommander::new(Ensemble::new(vec![Member::Trajectory(follower(&setup))]));
+    let mut arm = match Arm::connect(port, setup, Box::new(commander)) {
         Ok(arm) => arm,
         Err(error) => return report.violation(start, format!("the arm did not start: {error}")),
     };
+    let goals = Goals::of(requests);
     // What carries the arm ends where its joints end, or a limp one would turn round and round.
     for (joint, limits) in arm.setup.limits.iter().enumerate() {
         for end in [limits.lower() - STOP, limits.upper() + STOP] {

@@ -4,7 +4,6 @@
 //! before: an answer that was held up for a cycle looks like any other on these wires.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use servo_arm::control::arm::ArmRequest;
 use servo_arm::control::safety::State;
@@ -59,8 +58,8 @@ pub(crate) struct Observer {
 const MEMORY: usize = 12;
 /// Over so many cycles the velocity of goals is judged, besides from one to the next.
 const WINDOW: usize = 8;
-/// How old a position may be that comes in an answer that was held up.
-const HELD_UP: Duration = Duration::from_millis(10);
+/// How many cycles old a position may be that comes in an answer that was held up.
+const HELD_UP_CYCLES: u32 = 2;
 /// How far a joint may sag or settle while its torque comes on (rad).
 const SETTLING: f64 = 0.06;
 /// How far beyond a limit a motor may sag and swing that is told to be at it (rad).
@@ -128,10 +127,11 @@ impl Observer {
             && snapshot.state != State::Disconnected
         {
             self.awaited = None;
-            // A servo that is dead when the port comes back keeps the arm from being identified.
-            let back = back.max(injector.all_can_answer_from(now));
             report.reconnects += 1;
-            report.max_reconnect_s = report.max_reconnect_s.max(now.secs_since(back));
+            // A servo that is dead when the port comes back, or a line that is, keeps the arm from being identified.
+            if injector.all_can_answer_from(now) < back {
+                report.max_reconnect_s = report.max_reconnect_s.max(now.secs_since(back));
+            }
         }
     }
 
@@ -232,7 +232,11 @@ impl Watched {
         eyes.report.max_state_gap_s = eyes.report.max_state_gap_s.max(gap);
         self.heard = self.heard.max(joint.stamp);
         eyes.report.positions += 1;
-        let Some((least, most)) = self.range(joint.stamp - HELD_UP, joint.stamp) else { return };
+        let Some((least, most)) =
+            self.range(joint.stamp - HELD_UP_CYCLES * eyes.arm.setup.period, joint.stamp)
+        else {
+            return;
+        };
         let slack = 1.5 * eyes.tick();
         if !(least - slack..=most + slack).contains(&joint.position) {
             eyes.report.wrong_positions += 1;
@@ -261,7 +265,11 @@ impl Watched {
         self.was_within |= is_within;
         if self.was_within && !is_within {
             eyes.report.out_of_limits += 1;
-            eyes.complain(&format!("its goal is {:.4}, beyond its limits", last.goal));
+            eyes.complain(&format!(
+                "its goal is {:.4}, beyond its limits; it was to be {:.4}",
+                last.goal,
+                eyes.snapshot.joints()[eyes.index].command
+            ));
         }
         for cycles in [1, WINDOW] {
             let Some(&before) = self.past.len().checked_sub(cycles + 1).and_then(|at| self.past.get(at))

@@ -25,13 +25,15 @@ pub(crate) struct Operator {
     /// What was asked last, and when.
     asked: Option<(ArmRequest, Time)>,
     next_goal: Time,
+    /// Whether a reset was refused, and torque was then switched off, in this state.
     was_refused: bool,
+    has_let_go: bool,
 }
 
 /// A person needs so long to see what happened.
 const REACTION: Duration = Duration::from_millis(300);
 /// What was asked and has no effect is asked again after this long.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Operator {
     /// An operator who sends goals there.
@@ -44,6 +46,7 @@ impl Operator {
             asked: None,
             next_goal: Time(0),
             was_refused: false,
+            has_let_go: false,
         }
     }
 
@@ -52,7 +55,7 @@ impl Operator {
         let state = arm.control.snapshot().state;
         if state != self.since.0 {
             self.since = (state, now);
-            self.asked = None;
+            (self.asked, self.was_refused, self.has_let_go) = (None, false, false);
         }
         let waited = now.saturating_since(self.since.1);
         match state {
@@ -61,9 +64,8 @@ impl Operator {
                 None
             }
             State::Identified if REACTION < waited => self.ask(arm, ArmRequest::TorqueOn, now),
-            State::Faulted if REACTION < waited && self.was_refused && arm.control.snapshot().torque => {
-                self.was_refused = false;
-                self.asked = None;
+            State::Faulted if REACTION < waited && self.was_refused && !self.has_let_go => {
+                self.has_let_go = true;
                 self.ask(arm, ArmRequest::TorqueOff, now)
             }
             State::Faulted if REACTION < waited => self.ask(arm, ArmRequest::Reset, now),
@@ -77,7 +79,6 @@ impl Operator {
             match event {
                 ArmEvent::Refused(ArmRequest::Reset, _) => {
                     self.was_refused = true;
-                    self.asked = None;
                 }
                 ArmEvent::Transition(transition) => report.entered(transition.to),
                 event => {
