@@ -48,20 +48,25 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A search may take as long as its client likes: it has a thread of its own, and no more run at once than there are
-/// processors.
+/// A search that is not over at once may take as long as its client likes: it has a thread of its own, and no more run at
+/// once than there are processors.
 async fn compute_ik(
     context: Arc<IkContext>,
     workers: Arc<Semaphore>,
     mut request: ServiceRequest<GetPositionIK::Service>,
 ) {
-    let Ok(_place) = workers.acquire().await else { return };
     let asked = std::mem::take(&mut request.message.ik_request);
-    let response = tokio::task::spawn_blocking(move || solve::answer(&context, &asked)).await;
-    let response = response.unwrap_or_else(|_panicked| GetPositionIK::Response {
-        error_code: Code::Failure.answer("the search ended unexpectedly"),
-        ..GetPositionIK::Response::default()
-    });
+    let response = match solve::at_once(&context, &asked) {
+        Some(response) => response,
+        None => {
+            let Ok(_place) = workers.acquire().await else { return };
+            let searched = tokio::task::spawn_blocking(move || solve::answer(&context, &asked)).await;
+            searched.unwrap_or_else(|_panicked| GetPositionIK::Response {
+                error_code: Code::Failure.answer("the search ended unexpectedly"),
+                ..GetPositionIK::Response::default()
+            })
+        }
+    };
     if response.error_code.val != Code::Success.number() {
         tracing::debug!("compute_ik: {}", response.error_code.message);
     }
