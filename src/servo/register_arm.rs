@@ -82,6 +82,7 @@ impl<W: Wire> Driver for RegisterArm<W> {
             self.read_group(group, latest)?;
         }
         self.read_silent_ones_again(latest)?;
+        self.remind(latest)?;
         self.read_slowly(latest)
     }
 
@@ -469,7 +470,7 @@ impl<W: Wire> RegisterArm<W> {
 }
 
 /// How long one question to one servo takes, with an answer of `len` bytes.
-fn single_try<W: Wire>(bus: &Bus<W>, len: usize) -> Duration {
+pub(super) fn single_try<W: Wire>(bus: &Bus<W>, len: usize) -> Duration {
     // An empty answer, an address and a length are about a question.
     bus.wire_time(W::answer_len(4) + W::answer_len(len)) + SINGLE_TRY_RESERVE
 }

@@ -33,6 +33,8 @@ pub(super) struct Servo {
     pub(super) silent_for: u32,
     /// Who it says it is.
     pub(super) identity: Identity,
+    /// Whether it was without power and does not know any more what it was told to gather.
+    pub(super) has_forgotten: bool,
     rating: JointRating,
     /// Its goal block, but for the position.
     goal: Goal,
@@ -83,6 +85,7 @@ impl Servo {
             report: ServoReport::default(),
             silent_for: 0,
             identity: Identity::default(),
+            has_forgotten: false,
             rating: *rating,
             goal: Goal { bytes: [0; MOST_GOAL], len: 0 },
             torque_limit: None,
@@ -132,6 +135,10 @@ impl Servo {
 
     /// It answered with the block that is read in each cycle; a position that cannot be is not believed.
     pub(super) fn hear(&mut self, layout: &Layout, data: &[u8], raised: Raised, stamp: Time) {
+        if layout.gathering.as_ref().is_some_and(|gathering| gathering.is_forgotten(data)) {
+            self.has_forgotten = true;
+            return;
+        }
         let mut report = ServoReport { fresh: true, stamp, ..self.report };
         match raised {
             Raised::Bits(bits) => report.alarms = self.map.alarms_of(bits),
