@@ -371,7 +371,8 @@ fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
 }
 
 fn gather_telemetry(d: &mut Declaration<'_>, key: &str, protocol: Protocol) -> bool {
-    let about = "Whether Dynamixels tell supply, temperature and errors in each cycle, by indirect addresses.";
+    let about =
+        "Whether Dynamixels tell supply, temperature and errors in each cycle, by indirect addresses.";
     let gathers = d.or(key, false, about);
     if gathers && protocol != Protocol::Dynamixel2 {
         let expected = "only servos that speak dynamixel2 have indirect addresses; leave it out";

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use futures::{FutureExt as _, StreamExt as _};
 use r2r::qos::DurabilityPolicy;
 use r2r::std_msgs::msg::String as Text;
-use r2r::{Context, Node, QosProfile};
+use r2r::{Context, QosProfile};
 use tokio::sync::watch;
 
 use super::ik;

@@ -19,7 +19,8 @@ impl<W: Wire> RegisterArm<W> {
             return Ok(());
         }
         let told = self.tell_addresses(servo, addresses, &content);
-        let is_known = told.and_then(|()| self.read_registers(servo, addresses.address, addresses.len, known));
+        let is_known =
+            told.and_then(|()| self.read_registers(servo, addresses.address, addresses.len, known));
         if is_known.map_err(|cause| self.failed(servo, cause))? {
             return Ok(());
         }
@@ -50,12 +51,7 @@ impl<W: Wire> RegisterArm<W> {
         Ok(())
     }
 
-    fn tell_addresses(
-        &mut self,
-        servo: usize,
-        addresses: Block,
-        content: &[u8],
-    ) -> Result<(), ServoError> {
+    fn tell_addresses(&mut self, servo: usize, addresses: Block, content: &[u8]) -> Result<(), ServoError> {
         let id = self.servos[servo].id;
         let request = W::write(id, addresses.address, content)?;
         match self.bus.ask(id, request.as_ref(), 0, TRIES, |_| ()) {

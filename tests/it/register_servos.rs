@@ -51,7 +51,8 @@ fn dynamixels_answer_in_one_frame_and_go_where_they_are_told() {
 fn dynamixels_that_gather_their_telemetry_tell_all_of_it_in_each_cycle_and_forget_it_without_power() {
     let time = Simulation::begin(Time(1_000_000_000));
     let more = [("gather_telemetry", Value::Bool(true))];
-    let (mut arm, mut goals) = connect_with(&time, FamilyName::Dynamixel2, "xm430-w350", 4096, &more).unwrap();
+    let (mut arm, mut goals) =
+        connect_with(&time, FamilyName::Dynamixel2, "xm430-w350", 4096, &more).unwrap();
     arm.turn_until_state(State::Holding);
     moves(&mut arm, &mut goals);
     let before = arm.turn().bus;

@@ -35,18 +35,18 @@ const AT_ONCE: Duration = Duration::from_micros(250);
 
 /// Answers a request.
 pub fn answer(context: &IkContext, request: &PositionIKRequest) -> GetPositionIK::Response {
-    find(context, request, Patience::AsAsked).unwrap_or_else(|failure| failed(&failure))
+    find(context, request, Patience::AsAsked).unwrap_or_else(failed)
 }
 
 /// Answers a request if that takes a moment only, and as [`answer`] would.
 pub fn at_once(context: &IkContext, request: &PositionIKRequest) -> Option<GetPositionIK::Response> {
     match find(context, request, Patience::Little) {
         Ok(response) => (response.error_code.val == Code::Success.number()).then_some(response),
-        Err(failure) => Some(failed(&failure)),
+        Err(failure) => Some(failed(failure)),
     }
 }
 
-fn failed(failure: &Failure) -> GetPositionIK::Response {
+fn failed(failure: Failure) -> GetPositionIK::Response {
     GetPositionIK::Response { error_code: failure.answer(), ..GetPositionIK::Response::default() }
 }
 
