@@ -11,6 +11,7 @@ use crate::config::hardware::{Protocol, ServoConfig};
 use crate::config::parameters::{self, Value};
 use crate::config::{Config, Part};
 use crate::protocol::feetech::{FeetechScs, FeetechSts};
+use crate::protocol::{dynamixel, registers};
 use crate::servo::link::OpenError;
 use crate::servo::probe::{Ask, AskError, Probe, ProbeConfig};
 
@@ -51,6 +52,8 @@ pub enum Family {
     FeetechSts,
     /// Feetech SCS.
     FeetechScs,
+    /// Dynamixel Protocol 2.0.
+    Dynamixel2,
 }
 
 /// A bus that was opened, and what the command line knows of its servos.
@@ -96,13 +99,19 @@ pub struct Servo {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::FeetechSts, Self::FeetechScs];
+    pub const ALL: [Self; 3] = [Self::FeetechSts, Self::FeetechScs, Self::Dynamixel2];
 
     /// Its name in configurations.
     pub fn name(self) -> &'static str {
+        self.registers().name()
+    }
+
+    /// The family of its registers.
+    pub fn registers(self) -> registers::Family {
         match self {
-            Self::FeetechSts => "feetech_sts",
-            Self::FeetechScs => "feetech_scs",
+            Self::FeetechSts => registers::Family::FeetechSts,
+            Self::FeetechScs => registers::Family::FeetechScs,
+            Self::Dynamixel2 => registers::Family::Dynamixel2,
         }
     }
 
@@ -117,6 +126,9 @@ impl Family {
             Self::FeetechSts | Self::FeetechScs => {
                 &[1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400]
             }
+            Self::Dynamixel2 => {
+                &[57_600, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 4_500_000, 115_200, 9600]
+            }
         }
     }
 
@@ -124,6 +136,8 @@ impl Family {
     pub fn offset_rule(self) -> (i32, bool) {
         match self {
             Self::FeetechSts | Self::FeetechScs => (2047, false),
+            // More than a quarter turn has no effect in position mode.
+            Self::Dynamixel2 => (1024, true),
         }
     }
 
@@ -131,6 +145,7 @@ impl Family {
     pub fn position_mode(self) -> i64 {
         match self {
             Self::FeetechSts | Self::FeetechScs => 0,
+            Self::Dynamixel2 => 3,
         }
     }
 
@@ -142,18 +157,16 @@ impl Family {
         Ok(match self {
             Self::FeetechSts => Box::new(Probe::<FeetechSts>::open(config)?),
             Self::FeetechScs => Box::new(Probe::<FeetechScs>::open(config)?),
+            Self::Dynamixel2 => Box::new(Probe::<dynamixel::Dynamixel2>::open(config)?),
         })
     }
 
+    /// The family of a bus.
     fn of(protocol: Protocol) -> anyhow::Result<Self> {
         match protocol {
             Protocol::FeetechSts => Ok(Self::FeetechSts),
             Protocol::FeetechScs => Ok(Self::FeetechScs),
-            Protocol::Dynamixel2 => {
-                bail!(
-                    "servo_tool speaks feetech_sts and feetech_scs, not dynamixel2; take a bus of those with --bus"
-                )
-            }
+            Protocol::Dynamixel2 => Ok(Self::Dynamixel2),
             Protocol::Lx16a | Protocol::Maestro | Protocol::Pca9685 => {
                 let name = protocol.name();
                 bail!(
@@ -323,7 +336,13 @@ impl Session {
     /// # Errors
     /// Where it does not answer.
     pub fn servo(&mut self, id: u8) -> anyhow::Result<Servo> {
-        let usual = self.map.clone().unwrap_or_else(|| maps::of_model(self.family, None));
+        let member = self.members.iter().find(|member| member.config.id == id);
+        let configured = member.and_then(|member| member.config.map.as_deref()).map(maps::of);
+        let usual = self
+            .map
+            .clone()
+            .or_else(|| configured.clone())
+            .unwrap_or_else(|| maps::of_model(self.family, None));
         let model = match usual.role(Role::Model) {
             Some(register) => {
                 let model = super::eeprom::read(self.line.as_mut(), id, register)
@@ -332,7 +351,13 @@ impl Session {
             }
             None => None,
         };
-        let map = self.map.clone().unwrap_or_else(|| maps::of_model(self.family, model));
+        // What the servo says of itself counts over what was configured, unless nobody knows that model.
+        let known = model.filter(|model| maps::model_name(self.family, *model).is_some());
+        let map = match (&self.map, configured) {
+            (Some(map), _) => map.clone(),
+            (None, Some(map)) if known.is_none() => map,
+            _ => maps::of_model(self.family, model),
+        };
         let firmware = self.firmware(id, &map)?;
         Ok(Servo { id, model, firmware, map })
     }
