@@ -3,6 +3,7 @@
 use std::process::Output;
 
 use serde_json::Value as Json;
+use servo_arm::config::calibration::ArmCalibration;
 use servo_arm::servo::emulator::FamilyName;
 
 use crate::tool_on_bus::{Desk, complained, printed, text};
@@ -115,4 +116,41 @@ fn lx_16a_servos_are_found_and_pinged_and_have_no_registers() {
     assert!(says.contains("5 answered, 0 lost"), "{says}");
     let says = complained(&tool(&desk, "lx16a", &["info", "--id", "2"]));
     assert!(says.contains("have no registers; scan and ping are for them"), "{says}");
+}
+
+/// Within what a Dynamixel's homing offset can bring to the middle.
+const WAYS: [(u8, &[i32]); 6] = [
+    (1, &[900, 3300, 2048]),
+    (2, &[1100, 3300, 2048]),
+    (3, &[950, 3150, 2000]),
+    (4, &[1000, 3160, 2000]),
+    (5, &[250, 3890, 2000]),
+    (6, &[1900, 3150, 2000]),
+];
+
+#[test]
+fn an_arm_of_dynamixels_is_calibrated_by_its_homing_offsets_and_limits() {
+    let desk = Desk::of(FamilyName::Dynamixel2);
+    let (config, out) = (desk.path("arm.yaml"), desk.path("calibration.yaml"));
+    let shipped = std::fs::read_to_string("config/so101.yaml").unwrap();
+    std::fs::write(&config, shipped.replace("protocol: feetech_sts", "protocol: dynamixel2")).unwrap();
+    let arm = ["--config", text(&config), "--urdf", "urdf/so101.urdf"];
+    let arguments = [&["calibrate", "--yes", "--out", text(&out)], &arm[..]].concat();
+    printed(&desk.calibrate(&arguments, &WAYS, ""));
+
+    let file = ArmCalibration::read(&out).unwrap();
+    for (joint, (id, way)) in file.joints.values().map(|joint| (joint, WAYS[usize::from(joint.id) - 1])) {
+        assert_eq!(joint.id, id);
+        for (name, value) in &joint.registers {
+            assert_eq!(desk.register(id, name), *value, "{name} of servo {id}");
+        }
+        // The middle of the travel is the middle of the servo's turn now, as far as the offset goes.
+        let offset = 2048 - i64::from(way[0] + way[1]) / 2;
+        assert_eq!(joint.registers["homing_offset"], offset.clamp(-1024, 1024));
+        assert_eq!(desk.register(id, "torque_enable"), 0);
+    }
+    assert!(
+        printed(&desk.tool(&["calibration", "verify", "--from", text(&out), "--protocol", "dynamixel2"]))
+            .contains("6 joints are as")
+    );
 }
