@@ -26,6 +26,7 @@ mod register_arm;
 mod register_connect;
 mod register_limits;
 mod register_servo;
+mod register_torque;
 pub mod setup;
 mod sightings;
 pub mod simulated;
