@@ -201,6 +201,7 @@ fn drive(map: RegisterMap) {
         echo: false,
         adapter_latency: Duration::ZERO,
         watchdog: Duration::from_millis(500),
+        gather_telemetry: false,
         pwm: PwmBusConfig::default(),
     };
     let ticks_per_turn = f64::from(map.counts_per_turn);

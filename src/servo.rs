@@ -24,6 +24,7 @@ pub mod realtime;
 pub mod recorded;
 mod register_arm;
 mod register_connect;
+mod register_gathering;
 mod register_limits;
 mod register_servo;
 mod register_torque;

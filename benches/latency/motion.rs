@@ -192,7 +192,8 @@ impl OldMotion {
 fn way(limits: &JointLimits, secs: f64) -> f64 {
     let by_velocity = limits.max_velocity() * secs / 1.5;
     let by_acceleration = limits.max_acceleration() * secs.powi(2) / 6.0;
-    let by_jerk = limits.max_jerk() * secs.powi(3) / 12.0;
+    // From rest to rest; a cubic begins and ends with a step of acceleration, which a joint with a limit on jerk lags behind.
+    let by_jerk = limits.max_jerk() * secs.powi(3) / 32.0;
     (PART_OF_LIMITS * by_velocity.min(by_acceleration).min(by_jerk)).min(LONGEST_WAY)
 }
 

@@ -295,10 +295,11 @@ impl Live {
         let space = next.space();
         let now = self.state_at(&before.positions(), space, closeness);
         let mut last = now;
-        for part in 1..=CHECKS {
-            let place = match (self.plan.len() * part / CHECKS).checked_sub(1) {
-                Some(tick) if part < CHECKS => places(&self.plan[tick], self.arm.chain.dof()),
-                _ => end.positions(),
+        let ticks = (BETWEEN_CHECKS..self.plan.len()).step_by(BETWEEN_CHECKS).map(Some).chain([None]);
+        for tick in ticks {
+            let place = match tick {
+                Some(tick) => places(&self.plan[tick - 1], self.arm.chain.dof()),
+                None => end.positions(),
             };
             last = self.state_at(&place, space, closeness);
             let limit = self.options.singularity.hard_stop_threshold;
@@ -337,8 +338,9 @@ impl Live {
     }
 }
 
-/// In so many places the way to a halt is looked at.
-const CHECKS: usize = 3;
+/// The way to a halt is looked at every so many ticks. Between two places that are free a tip that brakes as joints do
+/// dips by less than what the closest distance leaves.
+const BETWEEN_CHECKS: usize = 3;
 
 fn places(states: &[JointState; MAX_JOINTS], dof: usize) -> crate::kinematics::ik::Positions {
     crate::kinematics::ik::Positions::from_slice(&states.map(|state| state.position)[..dof])

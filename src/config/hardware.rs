@@ -68,6 +68,8 @@ pub struct BusConfig {
     pub adapter_latency: Duration,
     /// How long servos that can tell go on without their host before they stop by themselves; zero: for ever.
     pub watchdog: Duration,
+    /// Whether servos with indirect addresses tell supply, temperature and errors in each cycle, too.
+    pub gather_telemetry: bool,
     /// The board, where the servos are PWM servos.
     pub pwm: PwmBusConfig,
 }
@@ -298,8 +300,8 @@ impl HardwareConfig {
 }
 
 /// Keys of a bus; without a list of buses they stand at the top.
-const BUS_KEYS: [&str; 6] =
-    ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s", "bus_watchdog_s"];
+const BUS_KEYS: [&str; 7] =
+    ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s", "bus_watchdog_s", "gather_telemetry"];
 
 fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
     let about = "Names of the buses of an arm that has several; each is described under bus.<name>.";
@@ -364,7 +366,19 @@ fn bus(d: &mut Declaration<'_>, bus: &str, prefix: &str) -> BusConfig {
             2.54,
             "How long servos that have a bus watchdog go on without their host (s); 0 for ever.",
         ),
+        gather_telemetry: gather_telemetry(d, &key("gather_telemetry"), protocol),
     }
+}
+
+fn gather_telemetry(d: &mut Declaration<'_>, key: &str, protocol: Protocol) -> bool {
+    let about =
+        "Whether Dynamixels tell supply, temperature and errors in each cycle, by indirect addresses.";
+    let gathers = d.or(key, false, about);
+    if gathers && protocol != Protocol::Dynamixel2 {
+        let expected = "only servos that speak dynamixel2 have indirect addresses; leave it out";
+        d.refuse(key, Value::Bool(true), expected);
+    }
+    gathers
 }
 
 fn rest_pose(d: &mut Declaration<'_>, joints: &[String]) -> Option<Vec<f64>> {

@@ -473,6 +473,19 @@ fn an_effort_limit_is_written_once_where_it_arrives_and_a_higher_one_holds_nothi
 }
 
 #[test]
+fn an_effort_limit_is_written_whoever_is_just_being_asked_whether_it_still_holds() {
+    // Two joints, one asked every 50 ms: all moments there are.
+    for moment in 0..20 {
+        let mut bench = Bench::holding(TorquePolicy::Hold);
+        bench.run(moment);
+        bench.limits_ordered = 0;
+        (bench.source.effort, bench.source.wanted) = (Some(0.5), Some(0.2));
+        bench.run(4);
+        assert_eq!(bench.limits_ordered, 1, "{moment} cycles later");
+    }
+}
+
+#[test]
 fn a_servo_that_never_takes_a_limit_holds_its_joint_and_is_not_asked_for_ever() {
     let mut bench = Bench::holding(TorquePolicy::Hold);
     bench.servos[1].limit_strays = true;

@@ -352,6 +352,8 @@ impl Torque {
     fn check_limit(&mut self, joint: usize, strays: Option<bool>) {
         let limit = &mut self.limits[joint];
         match strays {
+            // It was asked before the limit changed: what it says is of the old one.
+            _ if limit.is_due => {}
             Some(false) => *limit = NewLimit::default(),
             Some(true) if !limit.is_unconfirmed => {
                 *limit = NewLimit { is_due: true, is_unconfirmed: true, tries: 0, ..*limit };

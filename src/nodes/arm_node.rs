@@ -8,7 +8,7 @@ use rtrb::{Producer, PushError};
 use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
 use super::hardware::HardwareServices;
 use super::ik_node;
-use super::ros::{self, NodeBuilder};
+use super::ros::{self, NodeBuilder, Spun};
 use super::running_arm::RunningArm;
 use super::{hardware, parameters};
 use crate::config::Part;
@@ -37,7 +37,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         torque_limits: &torque_limits,
         own: Some((&model, setup.period)),
     };
-    let Hosting { mut nodes, ensemble, mut sinks, mut controllers, .. } = drafts.host(&servos)?;
+    let Hosting { nodes, ensemble, mut sinks, mut controllers, .. } = drafts.host(&servos)?;
 
     let (thread_ports, arm_ports, requests) = ports();
     let (commander, mut goals) = EnsembleCommander::new(ensemble);
@@ -45,7 +45,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         hardware::offer(&mut hardware_node.node, &setup.joints, &config.hardware, requests)?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
     sinks.insert(0, Box::new(joint_publisher));
-    nodes.push(hardware_node.node);
+    let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.node]).map(Spun::from).collect();
     if config.hardware.has_ik_node {
         nodes.push(ik_node::Draft::read(&context)?.host(model)?);
     }

@@ -38,7 +38,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     parameters::serve(&mut builder.node, config.declared)?;
     let sinks = vec![Box::new(publisher) as _];
     let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
-    let spinning = ros::spin(vec![builder.node])?;
+    let spinning = ros::spin([builder.node])?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);

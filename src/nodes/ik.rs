@@ -29,7 +29,7 @@ use r2r::Node;
 use r2r::geometry_msgs::msg::PoseStamped;
 use tokio::sync::watch;
 
-use super::ros;
+use super::ros::{self, AfterTurn};
 use crate::collision::{CollisionModel, MeshFolders};
 use crate::config::Config;
 use crate::config::collision::CollisionConfig;
@@ -56,7 +56,7 @@ pub struct IkContext {
     pub collisions: Result<CollisionModel, String>,
 }
 
-/// Offers everything that inverse kinematics offer, on `node`; it must be spun then.
+/// Offers everything that inverse kinematics offer, on `node`; it must be spun then, and its thread answer.
 ///
 /// # Errors
 /// Where a group is not the robot's, or ROS refuses something.
@@ -65,7 +65,7 @@ pub fn offer(
     model: RobotModel,
     config: watch::Receiver<Config>,
     controllers: &[ControllerJoints],
-) -> anyhow::Result<Arc<IkContext>> {
+) -> anyhow::Result<AfterTurn> {
     let robot = Robot::new(model, &config.borrow().arm);
     let groups = groups(&robot, &config.borrow(), controllers)?;
     let measured = states::listen(node, &robot.model)?;
@@ -74,13 +74,13 @@ pub fn offer(
     let context = Arc::new(IkContext { robot, groups, config, measured, transforms, collisions });
     let introduced = context.clone();
     ros::once_serving(move || introduced.introduce());
-    services::offer(node, &context)?;
+    let answers = services::offer(node, &context)?;
     // An arm without live control is one all the same.
     if let Err(error) = live::offer(node, &context) {
         tracing::error!("there is no live control: {error:#}");
     }
     motions::offer(node, &context)?;
-    Ok(context)
+    Ok(answers)
 }
 
 /// What the configuration puts around the robot; a sentence, where it is not to be looked for or cannot be.

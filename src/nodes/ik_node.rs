@@ -6,12 +6,12 @@ use anyhow::anyhow;
 use futures::{FutureExt as _, StreamExt as _};
 use r2r::qos::DurabilityPolicy;
 use r2r::std_msgs::msg::String as Text;
-use r2r::{Context, Node, QosProfile};
+use r2r::{Context, QosProfile};
 use tokio::sync::watch;
 
 use super::ik;
 use super::parameters;
-use super::ros::{self, NodeBuilder};
+use super::ros::{self, NodeBuilder, Spun};
 use crate::config::arm::ArmConfig;
 use crate::config::settings::Settings;
 use crate::config::{Config, Part};
@@ -34,7 +34,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         stopped = &mut stop => return stopped,
         model = draft.model() => model?,
     };
-    let spinning = ros::spin(vec![draft.host(model)?])?;
+    let spinning = ros::spin([draft.host(model)?])?;
     stop.await?;
     tracing::info!("stopping");
     drop(spinning);
@@ -64,13 +64,13 @@ impl Draft {
     ///
     /// # Errors
     /// Where a group is not the robot's, or ROS refuses something.
-    pub fn host(mut self, model: RobotModel) -> anyhow::Result<Node> {
+    pub fn host(mut self, model: RobotModel) -> anyhow::Result<Spun> {
         let span = self.builder.span.clone();
         let _inside = span.enter();
         let config: watch::Receiver<Config> =
             parameters::serve_settings(&mut self.builder.node, self.settings)?;
-        ik::offer(&mut self.builder.node, model, config, &self.controllers)?;
-        Ok(self.builder.node)
+        let answers = ik::offer(&mut self.builder.node, model, config, &self.controllers)?;
+        Ok(Spun::new(self.builder.node, vec![answers]))
     }
 
     /// The robot model of the parameters, or else of the topic `robot_description`.

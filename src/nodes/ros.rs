@@ -30,6 +30,16 @@ pub struct NodeBuilder {
     pub arm_joints: Vec<String>,
 }
 
+/// A node that is complete, and what its thread does beside spinning it.
+pub struct Spun {
+    node: Node,
+    after_turn: Vec<AfterTurn>,
+}
+
+/// Done by a node's thread after each turn, so it must not take long: requests are answered that wait for nobody else.
+/// Others lose two changes of threads to the async runtime, and r2r's queue of ten while that is busy.
+pub type AfterTurn = Box<dyn FnMut() + Send>;
+
 /// Nodes that are spun on threads of their own until this is dropped.
 pub struct Spinning {
     stop: Arc<AtomicBool>,
@@ -154,19 +164,34 @@ pub fn once_serving(act: impl FnOnce() + 'static) {
 ///
 /// # Errors
 /// Where there can be no such thread.
-pub fn spin(nodes: Vec<Node>) -> anyhow::Result<Spinning> {
+pub fn spin(nodes: impl IntoIterator<Item = impl Into<Spun>>) -> anyhow::Result<Spinning> {
     let stop = Arc::new(AtomicBool::new(false));
     let mut threads = Vec::new();
-    for mut node in nodes {
+    for node in nodes {
+        let Spun { mut node, mut after_turn } = node.into();
         let stopped = stop.clone();
         let spin = move || {
             while !stopped.load(Ordering::Relaxed) {
                 node.spin_once(SPIN_TIMEOUT);
+                after_turn.iter_mut().for_each(|act| act());
             }
         };
         threads.push(std::thread::Builder::new().name("spin".into()).spawn(spin)?);
     }
     Ok(Spinning { stop, threads })
+}
+
+impl Spun {
+    /// A node whose thread does something more.
+    pub fn new(node: Node, after_turn: Vec<AfterTurn>) -> Self {
+        Self { node, after_turn }
+    }
+}
+
+impl From<Node> for Spun {
+    fn from(node: Node) -> Self {
+        Self::new(node, Vec::new())
+    }
 }
 
 impl Drop for Spinning {

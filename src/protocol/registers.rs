@@ -129,6 +129,12 @@ pub enum Role {
     Alarms,
     /// How long it moves on without being told anything; 0: for ever.
     Watchdog,
+    /// What it answers; one that is read answers something, so this is not 0.
+    ReturnLevel,
+    /// The first of the addresses whose bytes it brings together,
+    IndirectAddress,
+    /// and where they are found then.
+    IndirectData,
 }
 
 impl Role {
@@ -158,6 +164,9 @@ impl Role {
             Self::Temperature => &["present_temperature"],
             Self::Alarms => &["status", "hardware_error_status"],
             Self::Watchdog => &["bus_watchdog"],
+            Self::ReturnLevel => &["status_return_level"],
+            Self::IndirectAddress => &["indirect_address_1"],
+            Self::IndirectData => &["indirect_data_1"],
         }
     }
 }

@@ -3,6 +3,10 @@
 //! Registers that lie near each other are read at once: those with the position in every cycle, the others now and
 //! then. Knows no servo and no joint.
 
+mod gathering;
+
+pub(super) use gathering::Gathering;
+
 use crate::protocol::registers::Family;
 use crate::protocol::registers::{Coding, Register, RegisterMap, Role};
 use crate::protocol::wire::ByteOrder;
@@ -72,6 +76,8 @@ pub(super) struct Layout {
     pub(super) fast: Reading,
     /// Read now and then.
     pub(super) slow: Vec<Reading>,
+    /// What the servo has to know before it is read so.
+    pub(super) gathering: Option<Gathering>,
     /// Written in each cycle.
     pub(super) goal: Block,
     /// Where in it the position lies.
@@ -174,6 +180,7 @@ impl Layout {
         Some(Self {
             fast,
             slow: readings,
+            gathering: None,
             goal: block,
             goal_position: field(map, goal, block.address, 1.0),
             goal_speed: speed

@@ -149,6 +149,7 @@ fn connect(port: Recorder) -> Result<(Pca9685Arm<Recorder>, Vec<Standing>), Iden
         echo: false,
         adapter_latency: Duration::ZERO,
         watchdog: Duration::ZERO,
+        gather_telemetry: false,
         pwm: PwmBusConfig::default(),
     };
     let servo = |channel| DrivenServo {

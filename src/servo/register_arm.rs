@@ -85,6 +85,7 @@ impl<W: Wire> Driver for RegisterArm<W> {
         }
         self.read_silent_ones_again(latest)?;
         self.doubt_twins_of_missing();
+        self.remind(latest)?;
         self.read_slowly(latest)
     }
 

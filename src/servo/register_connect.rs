@@ -41,7 +41,7 @@ impl<W: Wire> RegisterArm<W> {
         busy_wait: Duration,
         servos: &[DrivenServo],
     ) -> Result<(Self, Vec<Standing>), IdentifyError> {
-        let (servos, layouts) = servos_of::<W>(family, servos)?;
+        let (servos, layouts) = servos_of::<W>(family, servos, config.gather_telemetry)?;
         let timing = Timing {
             baud_rate_bps: config.baud_rate_bps,
             adapter_latency: config.adapter_latency,
@@ -117,6 +117,7 @@ impl<W: Wire> RegisterArm<W> {
             removed.map_err(|cause| self.failed(servo, cause))?;
         }
         self.keep_limits(servo, standing.torque)?;
+        self.gather(servo)?;
         Ok(standing)
     }
 
@@ -282,6 +283,7 @@ impl<W: Wire> RegisterArm<W> {
 fn servos_of<W: Wire>(
     family: Family,
     driven: &[DrivenServo],
+    gathers: bool,
 ) -> Result<(Vec<Servo>, Vec<Layout>), IdentifyError> {
     let mut layouts: Vec<Layout> = Vec::new();
     let mut servos = Vec::new();
@@ -305,6 +307,7 @@ fn servos_of<W: Wire>(
             return Err(no_map(format!("its model {name} speaks {theirs}, and its bus {ours}")));
         }
         let layout = Layout::of(&map).ok_or_else(|| no_map(format!("map {} lacks a position", map.name)))?;
+        let layout = if gathers { layout.gathered(&map).map_err(no_map)? } else { layout };
         let index = layouts.iter().position(|known| *known == layout).unwrap_or_else(|| {
             layouts.push(layout);
             layouts.len() - 1

@@ -35,6 +35,8 @@ pub(super) struct Servo {
     pub(super) identity: Identity,
     /// Who it must be, where it was connected before.
     pub(super) known: Option<Identity>,
+    /// Whether it was without power and does not know any more what it was told to gather.
+    pub(super) has_forgotten: bool,
     rating: JointRating,
     /// Its goal block, but for the position.
     goal: Goal,
@@ -90,6 +92,7 @@ impl Servo {
             silent_for: 0,
             identity: Identity::default(),
             known: *known,
+            has_forgotten: false,
             rating: *rating,
             goal: Goal { bytes: [0; MOST_GOAL], len: 0 },
             told: Told {
@@ -144,6 +147,10 @@ impl Servo {
 
     /// It answered with the block that is read in each cycle; a position that cannot be is not believed.
     pub(super) fn hear(&mut self, layout: &Layout, data: &[u8], raised: Raised, stamp: Time) {
+        if layout.gathering.as_ref().is_some_and(|gathering| gathering.is_forgotten(data)) {
+            self.has_forgotten = true;
+            return;
+        }
         let mut report = ServoReport { fresh: true, stamp, ..self.report };
         match raised {
             Raised::Bits(bits) => report.alarms = self.map.alarms_of(bits),

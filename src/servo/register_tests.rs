@@ -124,6 +124,7 @@ fn connect(model: u16, mode: u8) -> Result<(RegisterArm<FeetechSts>, Writes), Id
         echo: false,
         adapter_latency: Duration::ZERO,
         watchdog: Duration::from_millis(500),
+        gather_telemetry: false,
         pwm: PwmBusConfig::default(),
     };
     let connected = RegisterArm::over(Box::new(memory), Family::FeetechSts, &bus, Duration::ZERO, &[servo]);

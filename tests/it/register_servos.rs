@@ -49,6 +49,30 @@ fn dynamixels_answer_in_one_frame_and_go_where_they_are_told() {
 }
 
 #[test]
+fn dynamixels_that_gather_their_telemetry_tell_all_of_it_in_each_cycle_and_forget_it_without_power() {
+    let time = Simulation::begin(Time(1_000_000_000));
+    let more = [("gather_telemetry", Value::Bool(true))];
+    let (mut arm, mut goals) =
+        connect_with(&time, FamilyName::Dynamixel2, "xm430-w350", 4096, &more).unwrap();
+    arm.turn_until_state(State::Holding);
+    moves(&mut arm, &mut goals);
+    let before = arm.turn().bus;
+    let after = arm.turn().bus;
+    assert_eq!((after.sent - before.sent, after.received - before.received), (44 + 20, 92 + 6 * 5));
+    arm.emulate("set id=2 present_temperature=47");
+    assert_eq!(arm.turn().joints()[1].servo.temperature_degc, 47.0);
+
+    arm.emulate("fault brownout id=2 ms=10");
+    arm.turn_until_state(State::Faulted);
+    let end = clock::now() + Duration::from_secs(1);
+    while clock::now() < end {
+        let servo = arm.turn().joints()[1].servo;
+        assert!((servo.position - 0.3).abs() < 0.02, "{} is no position of it", servo.position);
+    }
+    assert!(arm.turn().joints()[1].servo.fresh, "it was told again what to gather");
+}
+
+#[test]
 fn a_dynamixels_complaint_is_known_at_once_and_named_when_it_was_asked_for() {
     let (_time, mut arm, _goals) = start(FamilyName::Dynamixel2, "xm430-w350", 4096);
     arm.turn_until_state(State::Holding);
@@ -177,18 +201,29 @@ fn start(family: FamilyName, model: &str, counts: i32) -> (Simulation, Arm<Simul
 
 /// The shipped arm with servos of that family, on a paced bus of 1 Mbit/s.
 fn connect(
+    time: &Simulation,
+    family: FamilyName,
+    model: &str,
+    counts: i32,
+) -> Result<(Arm<SimulatedPort>, Goals), String> {
+    connect_with(time, family, model, counts, &[])
+}
+
+fn connect_with(
     _time: &Simulation,
     family: FamilyName,
     model: &str,
     counts: i32,
+    more: &[(&str, Value)],
 ) -> Result<(Arm<SimulatedPort>, Goals), String> {
     let ids = (1..=6).map(|id| Id::new(id).unwrap());
     let port = SimulatedPort::plug_in(BusConfig { pace_bps: Some(1_000_000), ..BusConfig::of(family, ids) });
     let servos = JOINTS.into_iter().flat_map(|joint| register_servo(joint, model, counts));
     let protocol = ("protocol".to_owned(), Value::String(family.name().to_owned()));
     let given: Vec<(String, Value)> = servos.chain([protocol]).collect();
-    let changes: Vec<(&str, Value)> =
+    let mut changes: Vec<(&str, Value)> =
         given.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    changes.extend_from_slice(more);
     Arm::with_trajectories(port, &changes).map_err(|error| error.to_string())
 }
 

@@ -173,7 +173,8 @@ def test_a_goals_effort_is_the_servos_torque_limit_before_it_moves(gripper):
     gripper.system.client.spin_for(0.5)
     assert register(gripper, "torque_limit") == 200, "it holds on with that"
     assert abs(register(gripper, "present_load")) <= 201
-    gripper.send(0.0).result()
+    status, result, _, _ = gripper.send(0.0).result()
+    assert status == GoalStatus.STATUS_SUCCEEDED, (result, gripper.system.arm.controller.output)
     assert register(gripper, "torque_limit") == 500
 
 

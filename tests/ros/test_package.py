@@ -19,7 +19,7 @@ MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
 CARGO_CONFIG = tomllib.loads((ROOT / ".cargo/config.toml").read_text())
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
-CONFIGS = sorted((ROOT / "config").rglob("*.yaml"))
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("key", ["name", "version", "license", "description"])

@@ -202,8 +202,9 @@ impl Watched {
         }
         if before.torque && !truth.torque {
             // Torque that was on its way when a servo did not follow is taken back everywhere, where it was found, too.
-            let is_taken_back = eyes.snapshot.state == State::Faulted && !eyes.snapshot.torque
-                || eyes.snapshot.state == State::Faulted && self.state_before == State::Energizing
+            let is_faulted = eyes.snapshot.state == State::Faulted;
+            let is_taken_back = is_faulted
+                && (!eyes.snapshot.torque || self.state_before == State::Energizing)
                 || eyes.snapshot.state == State::Releasing
                 || self.was_asked_to_let_go
                 || self.switched_on_at.is_some();

@@ -405,7 +405,8 @@ fn command() -> impl Strategy<Value = (u8, [f64; 6], bool)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
+    // A case takes a second, so one that fails is not made much smaller.
+    #![proptest_config(ProptestConfig { max_shrink_iters: 30, ..ProptestConfig::with_cases(12) })]
     #[test]
     fn whatever_is_asked_for_every_step_is_within_the_limits(
         commands in proptest::collection::vec(command(), 1..25),

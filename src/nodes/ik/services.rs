@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use r2r::geometry_msgs::msg::PoseStamped;
 use r2r::moveit_msgs::srv::{GetPositionFK, GetPositionIK};
 use r2r::std_msgs::msg::Header;
 use r2r::{Node, QosProfile, ServiceRequest};
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tracing::Span;
 
 use super::failure::{Code, Failure};
 use super::states::Positions;
@@ -16,28 +18,35 @@ use super::tf::{message_of, plain};
 use super::{IkContext, solve};
 use crate::nodes::messages::stamp_now;
 use crate::nodes::parameters::{respond, service};
+use crate::nodes::ros::AfterTurn;
 
 /// As many requests may wait to be taken.
 const MOST_WAITING: usize = 200;
 
-/// Offers both, at the top of the node's namespace.
+/// Offers both, at the top of the node's namespace; gives what the node's thread has to do for that.
 ///
 /// # Errors
 /// Where one cannot be offered.
-pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
+pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<AfterTurn> {
     // Planners ask for many at once; the usual ten would let the others go unanswered.
-    let requests = node
+    let mut requests = node
         .create_service::<GetPositionIK::Service>(
             "compute_ik",
             QosProfile::services_default().keep_last(MOST_WAITING),
         )
         .map_err(|error| anyhow!("cannot offer service compute_ik: {error}"))?;
-    let shared = context.clone();
-    let workers = Arc::new(Semaphore::new(workers()));
-    tokio::task::spawn_local(requests.for_each(move |request| {
-        tokio::task::spawn_local(compute_ik(shared.clone(), workers.clone(), request));
-        futures::future::ready(())
-    }));
+    let searches = search_longer(context.clone());
+    let (shared, span) = (context.clone(), Span::current());
+    let answers = Box::new(move || {
+        while let Some(Some(request)) = requests.next().now_or_never() {
+            let _inside = span.enter();
+            match solve::at_once(&shared, &request.message.ik_request) {
+                Some(response) => answer(request, response),
+                // Nobody waits there any more once the process ends.
+                None => drop(searches.send(request)),
+            }
+        }
+    });
     let requests = service::<GetPositionFK::Service>(node, "compute_fk")?;
     let shared = context.clone();
     tokio::task::spawn_local(requests.for_each(move |request| {
@@ -45,11 +54,22 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
         respond(request, response);
         futures::future::ready(())
     }));
-    Ok(())
+    Ok(answers)
 }
 
-/// A search may take as long as its client likes: it has a thread of its own, and no more run at once than there are
-/// processors.
+/// A search that is not over at once may take as long as its client likes: it has a thread of its own, and no more run at
+/// once than there are processors.
+fn search_longer(context: Arc<IkContext>) -> UnboundedSender<ServiceRequest<GetPositionIK::Service>> {
+    let (searches, mut waiting) = unbounded_channel();
+    let workers = Arc::new(Semaphore::new(workers()));
+    tokio::task::spawn_local(async move {
+        while let Some(request) = waiting.recv().await {
+            tokio::task::spawn_local(compute_ik(context.clone(), workers.clone(), request));
+        }
+    });
+    searches
+}
+
 async fn compute_ik(
     context: Arc<IkContext>,
     workers: Arc<Semaphore>,
@@ -62,6 +82,10 @@ async fn compute_ik(
         error_code: Code::Failure.answer("the search ended unexpectedly"),
         ..GetPositionIK::Response::default()
     });
+    answer(request, response);
+}
+
+fn answer(request: ServiceRequest<GetPositionIK::Service>, response: GetPositionIK::Response) {
     if response.error_code.val != Code::Success.number() {
         tracing::debug!("compute_ik: {}", response.error_code.message);
     }

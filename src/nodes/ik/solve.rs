@@ -3,6 +3,9 @@
 //! What a group aims at is tried in steps: with fewer than six joints first the whole pose, which it reaches in some
 //! places, then what it can reach everywhere, then what an orientation constraint leaves of it. An answer that is only
 //! near is given with an error code and its distance, never as a success.
+//!
+//! Most searches end so soon that to wake a thread for them takes longer: [`at_once`] is for those, and [`answer`] takes
+//! the time that it is given.
 
 use std::time::{Duration, Instant};
 
@@ -27,13 +30,33 @@ use crate::nodes::messages::{secs_of, stamp_now};
 const LONGEST_FIRST_STEP: Duration = Duration::from_millis(5);
 const PART_OF_FIRST_STEP: f64 = 0.25;
 
+/// Who does not want to wait for an answer waits so long.
+const AT_ONCE: Duration = Duration::from_micros(250);
+
 /// Answers a request.
 pub fn answer(context: &IkContext, request: &PositionIKRequest) -> GetPositionIK::Response {
-    let began = Instant::now();
-    find(context, request, began).unwrap_or_else(|failure| GetPositionIK::Response {
-        error_code: failure.answer(),
-        ..GetPositionIK::Response::default()
-    })
+    find(context, request, Patience::AsAsked).unwrap_or_else(failed)
+}
+
+/// Answers a request if that takes a moment only, and as [`answer`] would.
+pub fn at_once(context: &IkContext, request: &PositionIKRequest) -> Option<GetPositionIK::Response> {
+    match find(context, request, Patience::Little) {
+        Ok(response) => (response.error_code.val == Code::Success.number()).then_some(response),
+        Err(failure) => Some(failed(failure)),
+    }
+}
+
+fn failed(failure: Failure) -> GetPositionIK::Response {
+    GetPositionIK::Response { error_code: failure.answer(), ..GetPositionIK::Response::default() }
+}
+
+/// How much time a search may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    /// [`AT_ONCE`], for what is to be tried first.
+    Little,
+    /// What the request says, for all that can be tried.
+    AsAsked,
 }
 
 /// One thing to aim at, and how long.
@@ -47,8 +70,9 @@ struct Attempt {
 fn find(
     context: &IkContext,
     request: &PositionIKRequest,
-    began: Instant,
+    patience: Patience,
 ) -> Result<GetPositionIK::Response, Failure> {
+    let began = Instant::now();
     let settings = context.settings();
     let group = context.group(&request.group_name)?;
     let (link, pose) = target(request)?;
@@ -62,7 +86,12 @@ fn find(
     let reach = reach.map_err(|error| Code::Failure.because(format!("group `{}`: {error:#}", group.name)))?;
     let bystanders = Bystanders::of(context, request, &reach, &positions)?;
     let until = began + time_for(request, &settings);
-    let attempts = attempts(context, group, &reach, &rules, &base_from_target, &positions, (began, until))?;
+    let mut attempts =
+        attempts(context, group, &reach, &rules, &base_from_target, &positions, (began, until))?;
+    if patience == Patience::Little {
+        attempts.truncate(1);
+        attempts.iter_mut().for_each(|attempt| attempt.until = attempt.until.min(began + AT_ONCE));
+    }
     let seed = context.seed(&reach, &positions);
     let refusals = Refusals::default();
     let is_acceptable = |found: &[f64]| {
