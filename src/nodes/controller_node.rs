@@ -245,7 +245,7 @@ impl Remote {
     }
 
     fn show(&mut self, time: Time) {
-        (self.snapshot.due, self.snapshot.began) = (time, time);
+        (self.snapshot.due, self.snapshot.began, self.snapshot.time) = (time, time, time);
         self.snapshot.describe(&self.ensemble);
         for (joint, measured) in self.snapshot.joints_mut().iter_mut().zip(&self.measured) {
             joint.servo = (*measured).into();

@@ -86,6 +86,8 @@ pub struct ControlLoop {
     snapshot: Snapshot,
     started: Option<Time>,
     wire_time: Duration,
+    /// From the moment when a cycle is due until its servos have answered, if all goes well.
+    reading: Duration,
     next_attempt: Time,
     /// Why the bus could not be had at the last attempt, in words.
     last_refusal: String,
@@ -139,6 +141,7 @@ impl ControlLoop {
         let caveats = bus.caveats();
         let mut control = Self {
             wire_time: Duration::ZERO,
+            reading: reading_time(bus.as_ref()).min(setup.period / 2),
             snapshot: Snapshot::new(setup.joints.len(), setup.mimics.len()),
             known: (0..setup.joints.len()).map(|joint| bus.identity(joint)).collect(),
             bus: Some(bus),
@@ -226,8 +229,10 @@ impl ControlLoop {
         }
     }
 
-    /// The moment when the cycle was due is its time: references that are sampled at even steps move evenly.
-    fn on_bus(&mut self, bus: &mut dyn Driver, now: Time, latest: Time) -> Result<(), LinkLost> {
+    /// A cycle's time is the moment when its goals are due on the wire, whenever they are: references that are sampled at
+    /// even steps move evenly.
+    fn on_bus(&mut self, bus: &mut dyn Driver, due: Time, latest: Time) -> Result<(), LinkLost> {
+        let now = due + self.reading;
         bus.read(latest)?;
         // What was asked while the servos answered still counts for this cycle.
         self.take_requests();
@@ -316,6 +321,7 @@ impl ControlLoop {
         }
         match arm::connect(&self.setup, &self.known) {
             Ok((bus, standing)) => {
+                self.reading = reading_time(bus.as_ref()).min(self.setup.period / 2);
                 self.bus = Some(bus);
                 self.core.on_connected(&standing);
                 self.last_refusal.clear();
@@ -381,6 +387,7 @@ impl ControlLoop {
             if snapshot.cycle == 0 { Duration::ZERO } else { began.saturating_since(snapshot.began) };
         snapshot.cycle += 1;
         (snapshot.due, snapshot.began, snapshot.ended) = (due, began, clock::now());
+        snapshot.time = due + self.reading;
         let elapsed = snapshot.ended.secs_since(started);
         snapshot.bus_utilisation = if elapsed <= 0.0 { 0.0 } else { self.wire_time.as_secs_f64() / elapsed };
         (snapshot.state, snapshot.torque) = (self.core.state(), self.core.torque().may_hold());
@@ -436,6 +443,11 @@ impl ControlLoop {
             self.tell_held(&still_held);
         }
     }
+}
+
+/// How long the servos take to answer.
+fn reading_time(bus: &dyn Driver) -> Duration {
+    bus.cycle_wire_time().saturating_sub(bus.write_wire_time())
 }
 
 /// For each joint what its servo said in this cycle.

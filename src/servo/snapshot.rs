@@ -97,6 +97,8 @@ pub struct Snapshot {
     pub due: Time,
     /// When it began.
     pub began: Time,
+    /// The moment for which its references hold: when its goals should have gone out.
+    pub time: Time,
     /// When its last byte was handed to the wire.
     pub ended: Time,
     /// From the beginning of the cycle before to this one's; zero for the first.
@@ -132,6 +134,7 @@ impl Snapshot {
             cycle: 0,
             due: Time(0),
             began: Time(0),
+            time: Time(0),
             ended: Time(0),
             period: Duration::ZERO,
             overruns: 0,

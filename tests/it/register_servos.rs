@@ -59,8 +59,10 @@ fn dynamixels_that_gather_their_telemetry_tell_all_of_it_in_each_cycle_and_forge
     let before = arm.turn().bus;
     let after = arm.turn().bus;
     assert_eq!((after.sent - before.sent, after.received - before.received), (44 + 20, 92 + 6 * 5));
-    arm.emulate("set id=2 present_temperature=47");
-    assert_eq!(arm.turn().joints()[1].servo.temperature_degc, 47.0);
+    arm.emulate("fault alarm id=2 bits=overheat");
+    let seen = arm.turn();
+    assert_eq!(seen.joints()[1].servo.alarms, Alarms::OVERHEAT, "named in the cycle in which it is seen");
+    assert!(seen.joints().iter().all(|joint| (joint.servo.voltage_v - 12.0).abs() < 1.0));
 
     arm.emulate("fault brownout id=2 ms=10");
     arm.turn_until_state(State::Faulted);

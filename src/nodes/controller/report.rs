@@ -139,8 +139,7 @@ impl ControllerReport {
 impl SnapshotSink for ControllerPublisher {
     fn see(&mut self, snapshot: &Snapshot) {
         let mut report = ControllerReport::new(self.joints.len());
-        // References hold for the moment at which the cycle was due, even if it began a little later.
-        (report.time, report.view) = (snapshot.due, snapshot.members[self.member]);
+        (report.time, report.view) = (snapshot.time, snapshot.members[self.member]);
         for (own, &joint) in self.joints.iter().enumerate() {
             let seen = &snapshot.joints()[joint];
             let desired = seen.desired;
