@@ -305,7 +305,7 @@ impl<W: Wire> RegisterArm<W> {
     fn doubt_twins_of_missing(&mut self) {
         for index in 0..self.servos.len() {
             let servo = &self.servos[index];
-            if !servo.report.fresh && servo.silent_for < JUST_SILENT {
+            if servo.has_said_nothing() && servo.silent_for < JUST_SILENT {
                 self.doubt_whoever_is_at(index);
             }
         }

@@ -122,6 +122,11 @@ impl Servo {
         self.report.fresh && (self.ticks().0 - ticks.0).abs() <= NEIGHBOURS
     }
 
+    /// Whether no answer came since it was asked, be it one that is not believed.
+    pub(super) fn has_said_nothing(&self) -> bool {
+        self.sightings.has_seen_nothing()
+    }
+
     /// What it is believed to have said may be somebody else's.
     pub(super) fn doubt(&mut self) {
         if self.sightings.retract() {

@@ -52,6 +52,11 @@ impl Sightings {
         (self.before, self.told, self.is_contradicted) = (self.believed, None, false);
     }
 
+    /// Whether nothing was told in answer to the present question.
+    pub(super) fn has_seen_nothing(&self) -> bool {
+        self.told.is_none()
+    }
+
     /// The latest answer may be a neighbour's; whether it is not to be believed for that: nobody's that stands where
     /// it stood is.
     pub(super) fn retract(&mut self) -> bool {

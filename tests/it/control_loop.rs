@@ -224,7 +224,9 @@ fn arrives<E: Servos>(emulator: E, changes: Changes<'_>) {
         let ticks = arm.register(id, "present_position");
         assert!((ticks - 2244).abs() <= 7, "servo {id} at {ticks}");
         assert!((joint.servo.position - 0.3).abs() <= 0.0105, "{}", joint.servo.position);
-        assert_eq!(arm.register(id, "goal_position"), 2244);
+        // An arm that nobody heard for a while in real time comes to rest within the tolerance.
+        let slack = if clock::is_simulated() { 0 } else { 7 };
+        assert!((arm.register(id, "goal_position") - 2244).abs() <= slack);
     }
 }
 
