@@ -27,6 +27,7 @@ mod register_connect;
 mod register_gathering;
 mod register_limits;
 mod register_servo;
+mod register_torque;
 pub mod setup;
 mod sightings;
 pub mod simulated;

@@ -6,6 +6,7 @@ mod campaign;
 #[expect(dead_code, reason = "the tests use more of it")]
 mod emulated_arm;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,9 @@ struct Options {
     /// Decides what goes wrong, and when.
     #[arg(long, value_name = "S", default_value_t = 1)]
     seed: u64,
+    /// What the servos are to speak; may be given several times. Left out: one protocol after the other.
+    #[arg(long, value_name = "NAME", value_parser = protocol_named)]
+    protocol: Vec<Protocol>,
     /// How long the arm is to be in trouble with each protocol, in its own time.
     #[arg(long, value_name = "M", default_value_t = 60.0)]
     minutes: f64,
@@ -50,18 +54,27 @@ fn main() -> anyhow::Result<()> {
         lasts: Duration::from_secs_f64(60.0 * options.minutes),
         damaged: options.damaged,
     };
+    let protocols = if options.protocol.is_empty() { Protocol::ALL.to_vec() } else { options.protocol };
     let mut reports = Vec::new();
-    for protocol in Protocol::ALL {
+    for protocol in protocols {
         let begun = Instant::now();
         let report = campaign::run(protocol, plan);
         print(&report, begun.elapsed());
         reports.push(report);
     }
+    let whole = whole(&options_of(&plan), &reports);
+    print_sums(&whole);
     if let Some(file) = options.json {
-        std::fs::write(file, serde_json::to_string_pretty(&whole(&options_of(&plan), &reports))?)?;
+        std::fs::write(file, serde_json::to_string_pretty(&whole)?)?;
     }
     anyhow::ensure!(reports.iter().all(Report::is_good), "something was found; see above");
     Ok(())
+}
+
+/// The protocol of that name.
+fn protocol_named(name: &str) -> Result<Protocol, String> {
+    let named = Protocol::ALL.into_iter().find(|protocol| protocol.name() == name);
+    named.ok_or_else(|| format!("it must be one of {}", Protocol::ALL.map(Protocol::name).join(", ")))
 }
 
 fn options_of(plan: &Plan) -> Json {
@@ -81,8 +94,34 @@ fn whole(options: &Json, reports: &[Report]) -> Json {
         "lost_holds": sum(|report| report.lost_holds),
         "max_state_gap_s": worst(|report| report.max_state_gap_s),
         "max_reconnect_s": worst(|report| report.max_reconnect_s),
+        "faults_by_kind": summed(reports.iter().map(|report| &report.injected)),
+        "states_entered": summed(reports.iter().map(|report| &report.states)),
         "protocols": reports.iter().map(Report::json).collect::<Vec<_>>(),
     })
+}
+
+/// Counts by name, of all protocols.
+fn summed<'a, N: Clone + Ord + 'a>(counts: impl Iterator<Item = &'a BTreeMap<N, u64>>) -> BTreeMap<N, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, count) in counts.flatten() {
+        *sums.entry(name.clone()).or_default() += count;
+    }
+    sums
+}
+
+fn print_sums(whole: &Json) {
+    println!("all of them:");
+    for (name, key) in [
+        ("faults injected", "faults_injected"),
+        ("wrong positions", "wrong_positions"),
+        ("out of limits", "out_of_limits"),
+        ("unwanted torque", "unwanted_torque"),
+        ("lost holds", "lost_holds"),
+        ("longest without state (s)", "max_state_gap_s"),
+        ("longest reconnect (s)", "max_reconnect_s"),
+    ] {
+        println!("  {name:<26} {}", whole[key]);
+    }
 }
 
 fn print(report: &Report, took: Duration) {

@@ -112,7 +112,15 @@ pub enum ParameterFileError {
 pub fn read(path: &Path, node: &str) -> Result<Parameters, ParameterFileError> {
     let text = std::fs::read_to_string(path)
         .map_err(|cause| ParameterFileError::Read { path: path.to_owned(), cause })?;
-    let yaml: Yaml = serde_norway::from_str(&text)
+    of_text(&text, path, node)
+}
+
+/// The parameters that a file's text gives to a node; `path` is for errors only.
+///
+/// # Errors
+/// Where it is no YAML, or not of the form of a ROS parameter file.
+pub fn of_text(text: &str, path: &Path, node: &str) -> Result<Parameters, ParameterFileError> {
+    let yaml: Yaml = serde_norway::from_str(text)
         .map_err(|cause| ParameterFileError::Syntax { path: path.to_owned(), cause })?;
     parameters_of(&yaml, node).map_err(|problem| ParameterFileError::Shape { path: path.to_owned(), problem })
 }

@@ -123,6 +123,8 @@ pub struct Orders {
 #[derive(Debug)]
 pub struct ArmCore {
     policy: ArmPolicy,
+    /// Which line each joint's servo hangs on.
+    lines: Vec<usize>,
     limiters: Vec<Limiter>,
     measured: Vec<MeasuredJoint>,
     misses: Vec<u32>,
@@ -156,6 +158,7 @@ impl ArmCore {
         let joints = limits.len();
         Self {
             policy,
+            lines: vec![0; joints],
             limiters: limits.iter().map(|limits| Limiter::new(*limits, period_secs, 0.0)).collect(),
             measured: vec![MeasuredJoint::default(); joints],
             misses: vec![0; joints],
@@ -172,6 +175,13 @@ impl ArmCore {
             transitions: VecDeque::with_capacity(TRANSITIONS_CAPACITY),
             cause: None,
         }
+    }
+
+    /// The servos of the joints hang on these lines, counted from 0, each of which may fall silent by itself.
+    #[must_use]
+    pub fn with_lines(mut self, lines: impl IntoIterator<Item = usize>) -> Self {
+        self.lines.iter_mut().zip(lines).for_each(|(line, number)| *line = number);
+        self
     }
 
     /// The arm's state.
@@ -379,18 +389,29 @@ impl ArmCore {
         }
     }
 
-    /// Where nobody answers, nobody listens either: the arm stays at what was heard last, and goes on from there.
+    /// Where nobody answers, nobody listens either: joints whose line is dead go back to what was heard last, and on from
+    /// there; step by step, as it may be the answers only that do not come. The others come to rest meanwhile.
     fn awaits_answers(&mut self) -> bool {
-        let least = self.misses.iter().min().copied().unwrap_or(0);
-        if least == 0 {
-            self.heard.copy_from_slice(&self.commands);
+        let (lines, misses) = (&self.lines, &self.misses);
+        let silence = |line: usize| {
+            let of_line = lines.iter().zip(misses).filter(|(of, _)| **of == line);
+            of_line.map(|(_, misses)| *misses).min().unwrap_or(0)
+        };
+        let mut is_dead = false;
+        for ((line, heard), command) in lines.iter().zip(&mut self.heard).zip(&self.commands) {
+            let silent_for = silence(*line);
+            if silent_for == 0 {
+                *heard = *command;
+            }
+            is_dead |= MISSES_OF_A_DEAD_LINE <= silent_for;
         }
-        if least < MISSES_OF_A_DEAD_LINE {
+        if !is_dead {
             return false;
         }
-        for ((limiter, command), heard) in self.limiters.iter_mut().zip(&mut self.commands).zip(&self.heard) {
-            limiter.reset(*heard);
-            *command = *heard;
+        let joints = self.limiters.iter_mut().zip(&mut self.commands);
+        for ((limiter, command), (heard, line)) in joints.zip(self.heard.iter().zip(lines)) {
+            let is_heard = silence(*line) < MISSES_OF_A_DEAD_LINE;
+            *command = if is_heard { limiter.brake() } else { limiter.step_back(*heard) };
         }
         true
     }

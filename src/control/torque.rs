@@ -20,7 +20,7 @@ pub struct Standing {
     pub torque: bool,
     /// Its goal position (rad or m).
     pub goal: f64,
-    /// Whether its torque limit is not the one that it was told.
+    /// Whether its torque limit, or what else it was told along with that, is not what it was told.
     pub limit_strays: bool,
 }
 
@@ -205,6 +205,8 @@ impl Torque {
     /// The joint's servo was silent for a while; it may have been without power.
     pub fn suspect(&mut self, joint: usize) {
         self.watch.suspect = Some(joint);
+        // Nobody asks one that is not told to hold; where it was to be before means nothing any more.
+        self.standing[joint].torque &= self.on;
     }
 
     /// The effort limit of a joint is another one from now on; `is_lower` than before or not.

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::bus::{BusCounters, LinkLost};
 use super::clock;
 use super::control_thread::ArmSetup;
-use super::driver::{self, Driver, IdentifyError};
+use super::driver::{self, Driver, IdentifyError, Identity};
 use super::snapshot::ServoReport;
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::units::Time;
@@ -59,12 +59,17 @@ const LONGEST_RELEASE: Duration = Duration::from_secs(10);
 /// Servos agree again once they are so much nearer than they may be.
 const AGREEMENT: f64 = 0.8;
 
-/// Opens an arm's buses and makes sure that every servo is there and can be used; tells how each joint stands.
+/// Opens an arm's buses and makes sure that every servo is there and can be used; tells how each joint stands. What is
+/// `known` of the joints' servos from before must still be so.
 ///
 /// # Errors
 /// As [`driver::connect`].
-pub(super) fn connect(setup: &ArmSetup) -> Result<(Box<dyn Driver>, Vec<Standing>), IdentifyError> {
-    let plan = Plan::new(setup);
+pub(super) fn connect(
+    setup: &ArmSetup,
+    known: &[Option<Identity>],
+) -> Result<(Box<dyn Driver>, Vec<Standing>), IdentifyError> {
+    let mut plan = Plan::new(setup);
+    plan.remember(known);
     let busy_wait = setup.hardware.realtime.busy_wait;
     // What has a servo for each joint and nothing else needs nobody in between.
     if let Some((bus, servos)) = plan.as_plain() {
@@ -237,8 +242,13 @@ impl Arm {
         self.buses.iter_mut().for_each(Bus::begin_cycle);
         self.hear();
         self.buses.iter_mut().for_each(|bus| bus.ask(latest));
-        for bus in &mut self.buses {
-            bus.read(latest)?;
+        // There is more than one in this thread on simulated time only: each has its share then.
+        let mut left = self.buses.iter().filter(|bus| bus.is_own()).count();
+        for bus in self.buses.iter_mut().filter(|bus| bus.is_own()) {
+            let now = clock::now();
+            let share = latest.saturating_since(now) / u32::try_from(left).unwrap_or(1);
+            bus.read(if left == 1 { latest } else { now + share })?;
+            left -= 1;
         }
         self.await_buses(latest, |bus| !bus.is_asked());
         self.buses.iter_mut().find_map(|bus| bus.lost.take()).map_or(Ok(()), Err)

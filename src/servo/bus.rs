@@ -109,6 +109,21 @@ pub struct Question<'a> {
     pub jointly: bool,
 }
 
+/// What came of a question to several servos.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// How many of them said nothing.
+    pub missing: usize,
+    early: [bool; 256],
+}
+
+impl Heard {
+    /// Whether the answer of a servo came before that of one that was to answer first: it may be to an earlier question.
+    pub fn is_early(&self, id: Id) -> bool {
+        self.early[usize::from(id.raw())]
+    }
+}
+
 /// What is to come in answer to a request.
 #[derive(Clone, Copy)]
 struct Expected {
@@ -175,7 +190,7 @@ impl<W: Wire> Bus<W> {
     }
 
     /// Reads the same registers of several servos; hands over each answer with the time it came, and says how many
-    /// are missing.
+    /// are missing, and which came too early.
     ///
     /// Ends when all have answered, or when no more can come, at `latest` at the latest.
     ///
@@ -186,18 +201,25 @@ impl<W: Wire> Bus<W> {
         question: Question<'_>,
         latest: Time,
         mut answer: impl FnMut(Reply<'_>, Time),
-    ) -> Result<usize, LinkLost> {
+    ) -> Result<Heard, LinkLost> {
         let Question { request, ids, len, jointly } = question;
         let mut missing = ids.len();
         let mut has_answered = [false; 256];
+        let mut early = [false; 256];
         let answers = if jointly { Answers::Joint { len } } else { Answers::Single };
         let expected = Expected { answers, replies: ids.len(), len };
         self.exchange(request, expected, Wait::Until(latest), |reply, at| {
             let is_whole = reply.refusal.is_none() && reply.data.len() == len;
             if (is_whole || reply.refusal.is_some()) && ids.contains(&reply.id) {
                 // A servo that is heard twice leaves nobody else's answer less to wait for.
-                missing -= usize::from(!has_answered[usize::from(reply.id.raw())]);
-                has_answered[usize::from(reply.id.raw())] = true;
+                if !std::mem::replace(&mut has_answered[usize::from(reply.id.raw())], true) {
+                    missing -= 1;
+                    // They answer in the order in which they are asked.
+                    let behind = ids.iter().skip_while(|id| **id != reply.id).skip(1);
+                    for id in behind.map(|id| usize::from(id.raw())) {
+                        early[id] |= has_answered[id];
+                    }
+                }
                 if is_whole {
                     answer(reply, at);
                 }
@@ -205,7 +227,7 @@ impl<W: Wire> Bus<W> {
             missing
         })?;
         self.counters.missed += missing as u64;
-        Ok(missing)
+        Ok(Heard { missing, early })
     }
 
     /// Asks one servo until it answers, patiently and `tries` times at most; `take` gets its data.
@@ -337,7 +359,8 @@ impl<W: Wire> Bus<W> {
         Ok(())
     }
 
-    /// Hands over the frames that are whole; gives what the last of them left missing.
+    /// Hands over the frames that are whole, behind the last that was missing, too: a second answer to the question may
+    /// be among them. Gives what they left missing.
     fn take_frames(&mut self, at: Time, take: &mut impl FnMut(Reply<'_>, Time) -> usize) -> Option<usize> {
         let mut missing = None;
         let (sent, timing) = (self.wire_free, self.timing);
@@ -345,9 +368,6 @@ impl<W: Wire> Bus<W> {
             // Bytes that came along behind a frame were on the wire after it.
             let came = (at - byte_time(timing, reply.behind)).max(sent).min(at);
             missing = Some(take(reply, came));
-            if missing == Some(0) {
-                break;
-            }
         }
         missing
     }

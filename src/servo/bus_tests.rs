@@ -88,6 +88,20 @@ fn a_servo_that_is_heard_twice_does_not_stand_in_for_another() {
 }
 
 #[test]
+fn an_answer_before_one_that_was_to_come_first_is_early() {
+    let ids = [id(1), id(3)];
+    let request = Frame::sync_read(56, 2, &ids).unwrap();
+    let question = Question { request: request.as_bytes(), ids: &ids, len: 2, jointly: false };
+    let orders = [[POSITION_OF_1, POSITION_OF_3], [POSITION_OF_3, POSITION_OF_1]];
+    let early = orders.map(|[first, second]| {
+        let mut bus = bus(false, &[&[&first, &second]]);
+        let heard = bus.sync_read(question, Time(i64::MAX), |_, _| ()).unwrap();
+        ids.map(|id| heard.is_early(id))
+    });
+    assert_eq!(early, [[false, false], [false, true]]);
+}
+
+#[test]
 fn bytes_that_never_cease_do_not_keep_the_bus() {
     let noise: Vec<&[u8]> = vec![&[0x55; 200]; 10_000];
     let mut bus = bus(false, &[&noise]);

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::arm;
 use super::bus::LinkLost;
 use super::clock;
-use super::driver::{Driver, IdentifyError, JointRating};
+use super::driver::{Driver, IdentifyError, Identity, JointRating};
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
 use super::snapshot::{ServoReport, Snapshot};
@@ -74,6 +74,8 @@ impl MimicJoint {
 pub struct ControlLoop {
     setup: ArmSetup,
     bus: Option<Box<dyn Driver>>,
+    /// Who the joints' servos were when they were found first.
+    known: Vec<Option<Identity>>,
     /// What holds meanwhile, where one of several buses is lost.
     rest: Option<Box<dyn Driver>>,
     /// For how many cycles.
@@ -132,14 +134,16 @@ impl ControlLoop {
             rest_pose: hardware.rest_pose.clone(),
         };
         let mut core = ArmCore::new(&setup.limits, period_secs, policy, hardware.torque_on_start)
-            .with_care(care, period_secs);
-        let (bus, standing) = arm::connect(&setup)?;
+            .with_care(care, period_secs)
+            .with_lines(hardware.servos.iter().map(|servo| servo.bus));
+        let (bus, standing) = arm::connect(&setup, &[])?;
         core.on_connected(&standing);
         let caveats = bus.caveats();
         let mut control = Self {
             wire_time: Duration::ZERO,
             reading: reading_time(bus.as_ref()).min(setup.period / 2),
             snapshot: Snapshot::new(setup.joints.len(), setup.mimics.len()),
+            known: (0..setup.joints.len()).map(|joint| bus.identity(joint)).collect(),
             bus: Some(bus),
             rest: None,
             cycles_lost: 0,
@@ -315,7 +319,7 @@ impl ControlLoop {
         if now < self.next_attempt {
             return;
         }
-        match arm::connect(&self.setup) {
+        match arm::connect(&self.setup, &self.known) {
             Ok((bus, standing)) => {
                 self.reading = reading_time(bus.as_ref()).min(self.setup.period / 2);
                 self.bus = Some(bus);

@@ -3,6 +3,7 @@
 //! A driver knows servos, in the units of their joints; it decides nothing about motion or torque. A new family of
 //! servos is a new driver, and a line in [`connect`].
 
+use std::fmt;
 use std::time::Duration;
 
 use super::bus::{BusCounters, LinkLost, ServoError};
@@ -38,6 +39,8 @@ pub struct DrivenServo {
     pub config: ServoConfig,
     /// The joint's limits.
     pub rating: JointRating,
+    /// Who it said it was when it was connected before, and must be again; `None` before the first time.
+    pub known: Option<Identity>,
 }
 
 /// Why the servos of a bus cannot be used.
@@ -89,6 +92,21 @@ pub enum IdentifyError {
         /// The numbers that the map is for.
         right: String,
     },
+    /// Another servo is where one was that is known.
+    #[error(
+        "servo {id} of joint `{joint}` is not the one that was there before: that was {before}, and this is {now}; put \
+         the other one back, or calibrate the joint (servo_tool calibrate) and start this program again"
+    )]
+    Exchanged {
+        /// The joint.
+        joint: String,
+        /// Its servo.
+        id: u8,
+        /// Who was there.
+        before: Identity,
+        /// Who is there now.
+        now: Identity,
+    },
     /// A servo's register map does not go with its bus.
     #[error("joint `{joint}`: {problem}")]
     Map {
@@ -117,15 +135,41 @@ pub struct Identity {
     pub model: Option<u16>,
     /// Its firmware: before and behind the point, as far as it says so.
     pub firmware: [Option<u8>; 2],
+    /// By how much its positions are shifted (ticks), where it keeps such a number: with another one they mean others.
+    pub offset: Option<i64>,
 }
 
 impl Identity {
+    /// Makes sure that the servo of a joint is who was there before, where that is known.
+    pub(super) fn compare(self, known: Option<Self>, joint: &str, id: u8) -> Result<(), IdentifyError> {
+        match known {
+            Some(before) if before != self => {
+                Err(IdentifyError::Exchanged { joint: joint.to_owned(), id, before, now: self })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The firmware in words.
     pub fn firmware(&self) -> String {
         match self.firmware {
             [Some(major), Some(minor)] => format!("{major}.{minor}"),
             [Some(version), None] => version.to_string(),
             _ => "unknown".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let model = self.model.map(|model| format!("model {model}"));
+        let firmware = self.firmware[0].map(|_| format!("firmware {}", self.firmware()));
+        let offset = self.offset.map(|offset| format!("offset {offset}"));
+        let known: Vec<String> = [model, firmware, offset].into_iter().flatten().collect();
+        if known.is_empty() {
+            out.write_str("one that tells nothing of itself")
+        } else {
+            out.write_str(&known.join(", "))
         }
     }
 }

@@ -115,6 +115,8 @@ pub(super) struct Standing {
     pub(super) torque_limit: Option<Field>,
     /// What is left of its patience with a silent host; negative when that is over.
     pub(super) watchdog: Option<Field>,
+    /// The greatest speed, where it is told before torque comes on, and lies between the others.
+    pub(super) speed_limit: Option<Field>,
 }
 
 /// The most bytes of a goal block.
@@ -171,6 +173,9 @@ impl Layout {
             [Some(torque_enable), Some(goal), torque_limit, watchdog].into_iter().flatten().collect();
         let standing = span(judged.iter().copied())?;
         let within = |register: &Register| field(map, register, standing.address, register.scale);
+        let lies_within = |register: &&Register| {
+            standing.address <= register.address && register.end() <= standing.address + standing.len
+        };
         let current = map.role(Role::Current).and(map.role(Role::CurrentLimit));
         Some(Self {
             fast,
@@ -195,6 +200,10 @@ impl Layout {
                 goal_position: within(goal),
                 torque_limit: torque_limit.map(within),
                 watchdog: watchdog.map(within),
+                speed_limit: apart(Role::GoalSpeed)
+                    .map(|(register, _)| register)
+                    .filter(lies_within)
+                    .map(within),
             },
             full_current: current.and_then(|limit| Some(limit.in_units(limit.default?))),
             family: map.family,

@@ -5,10 +5,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, OFlags};
 use serialport::{ClearBuffer, SerialPort, TTYPort};
 
 use super::{adapter, clock, simulated};
@@ -62,15 +64,16 @@ pub fn open(port: &str, baud_rate_bps: u32) -> Result<Box<dyn Link>, OpenError> 
 }
 
 fn open_serial(path: &str, baud_rate_bps: u32) -> Result<SerialLink, String> {
-    let port = serialport::new(path, baud_rate_bps)
-        // A tty that was closed with bytes in it may still hand them to the next one.
-        .timeout(Duration::ZERO)
-        .open_native()
-        .map_err(|error| explain(path, &error))?;
+    let refused = |error: &serialport::Error| explain(path, error);
+    let mut port = serialport::new(path, baud_rate_bps).open_native().map_err(|error| refused(&error))?;
+    port.set_exclusive(false).map_err(|error| refused(&error))?;
+    let flags = OFlags::RDONLY | OFlags::NOCTTY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let input = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| error.to_string())?;
+    port.set_exclusive(true).map_err(|error| refused(&error))?;
     if let Some(advice) = adapter::advice(Path::new(adapter::SYSFS), path) {
         tracing::warn!("{advice}");
     }
-    Ok(SerialLink { port })
+    Ok(SerialLink { port, input })
 }
 
 fn explain(path: &str, error: &serialport::Error) -> String {
@@ -102,7 +105,10 @@ fn open_tcp(address: &str) -> Result<TcpLink, String> {
 }
 
 struct SerialLink {
+    /// The settings, the lock and the way out.
     port: TTYPort,
+    /// The way in: `TTYPort` makes an error on the heap of each wait in vain.
+    input: OwnedFd,
 }
 
 impl Link for SerialLink {
@@ -113,8 +119,10 @@ impl Link for SerialLink {
     }
 
     fn receive(&mut self, deadline: Time, buffer: &mut [u8]) -> io::Result<usize> {
-        self.port.set_timeout(deadline.saturating_since(clock::now()))?;
-        nothing_yet_is_zero(self.port.read(buffer))
+        if !has_input(&self.input, deadline)? {
+            return Ok(0);
+        }
+        nothing_yet_is_zero(rustix::io::read(&self.input, buffer).map_err(io::Error::from))
     }
 
     fn discard_input(&mut self) -> io::Result<()> {
@@ -133,12 +141,8 @@ impl Link for TcpLink {
     }
 
     fn receive(&mut self, deadline: Time, buffer: &mut [u8]) -> io::Result<usize> {
-        let wait = i64::try_from(deadline.saturating_since(clock::now()).as_nanos()).unwrap_or(i64::MAX);
-        let mut ready = [PollFd::new(&self.stream, PollFlags::IN)];
-        match poll(&mut ready, Some(&clock::timespec(wait))) {
-            Ok(0) | Err(rustix::io::Errno::INTR) => return Ok(0),
-            Ok(_) => {}
-            Err(error) => return Err(error.into()),
+        if !has_input(&self.stream, deadline)? {
+            return Ok(0);
         }
         nothing_yet_is_zero(self.stream.read(buffer))
     }
@@ -147,6 +151,17 @@ impl Link for TcpLink {
         let mut rest = [0; 256];
         while nothing_yet_is_zero(self.stream.read(&mut rest))? != 0 {}
         Ok(())
+    }
+}
+
+/// Waits until `deadline` at most for something to read, be it the end.
+fn has_input(line: impl AsFd, deadline: Time) -> io::Result<bool> {
+    let wait = i64::try_from(deadline.saturating_since(clock::now()).as_nanos()).unwrap_or(i64::MAX);
+    let mut ready = [PollFd::new(&line, PollFlags::IN)];
+    match poll(&mut ready, Some(&clock::timespec(wait))) {
+        Ok(0) | Err(rustix::io::Errno::INTR) => Ok(false),
+        Ok(_) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::bus::{Bus, BusCounters, LinkLost, ServoError, Timing, Wait};
 use super::clock;
-use super::driver::{DrivenServo, Driver, IdentifyError};
+use super::driver::{DrivenServo, Driver, IdentifyError, Identity};
 use super::link;
 use super::lx16a_servo::{Bearable, Servo};
 use super::snapshot::ServoReport;
@@ -67,6 +67,10 @@ impl Driver for Lx16aArm {
 
     fn report(&self, servo: usize) -> &ServoReport {
         &self.servos[servo].report
+    }
+
+    fn identity(&self, servo: usize) -> Option<Identity> {
+        Some(self.servos[servo].identity)
     }
 
     fn write_goals(&mut self, positions: &[f64]) -> Result<(), LinkLost> {
@@ -186,6 +190,8 @@ impl Lx16aArm {
     /// Learns the servo's own limits, makes sure that it is no motor, and tells how it stands.
     fn prepare(&mut self, index: usize) -> Result<Standing, IdentifyError> {
         self.learn(index).map_err(|cause| self.failed(index, cause))?;
+        let Servo { joint, id, identity, known, .. } = &self.servos[index];
+        identity.compare(*known, joint, id.raw())?;
         let mode: [u8; 4] = self.ask(index, Command::ModeRead).map_err(|cause| self.failed(index, cause))?;
         let Servo { joint, id, .. } = &self.servos[index];
         if Mode::parse(&mode) != Some(Mode::Servo) {
@@ -220,7 +226,8 @@ impl Lx16aArm {
         }
         servo.hear_temperature(celsius);
         servo.hear_voltage(voltage);
-        tracing::debug!(joint = %servo.joint, id = %servo.id, offset = i8::from_le_bytes([offset]), "servo identified");
+        servo.identity.offset = Some(i8::from_le_bytes([offset]).into());
+        tracing::debug!(joint = %servo.joint, id = %servo.id, identity = %servo.identity, "servo identified");
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::driver::DrivenServo;
+use super::driver::{DrivenServo, Identity};
 use super::sightings::Sightings;
 use super::snapshot::ServoReport;
 use crate::protocol::alarms::Alarms;
@@ -21,6 +21,10 @@ pub(super) struct Servo {
     pub(super) id: Id,
     /// What it said last.
     pub(super) report: ServoReport,
+    /// Who it says it is: what it adds to its positions, and nothing else.
+    pub(super) identity: Identity,
+    /// Who it must be, where it was connected before.
+    pub(super) known: Option<Identity>,
     /// Where its own limits let it go (ticks).
     pub(super) range: (i16, i16),
     /// What it was told last (ticks).
@@ -58,12 +62,14 @@ impl Servo {
             joint: driven.joint.clone(),
             id: Id::new(driven.config.id)?,
             report: unknown,
+            identity: Identity::default(),
+            known: driven.known,
             range: (0, MAX_POSITION),
             told: None,
             bearable: Bearable { voltage_v: (4.5, 12.0), temperature_degc: 85.0 },
             calibration: driven.config.calibration,
             max_velocity: driven.rating.max_velocity,
-            sightings: Sightings::default(),
+            sightings: Sightings::new(driven.config.calibration.rate_to_rad_s(1.0).abs()),
             motion: Motion::default(),
         })
     }
@@ -216,6 +222,6 @@ mod tests {
             recorded: None,
         };
         let rating = JointRating { max_velocity: 5.0, max_effort: 1.5 };
-        Servo::new(&DrivenServo { joint: "elbow".into(), config, rating }).unwrap()
+        Servo::new(&DrivenServo { joint: "elbow".into(), config, rating, known: None }).unwrap()
     }
 }

@@ -5,9 +5,10 @@
 //! write:  targets of channels in a row in one command
 //! torque: pulses; off is target 0
 //! ```
-//! At an error a Maestro may switch every channel off or lead it home, as is set in it. So after an error no target is
-//! sent before the outputs were read: pulses that begin again would make the servos jump. Outputs that are not what
-//! they were told count as torque that is lost.
+//! At an error a Maestro may switch every channel off or lead it home, as is set in it, and one that lost its supply
+//! starts again without pulses. So after an error, or without an answer, no target is sent before the outputs were read:
+//! pulses that begin again would make the servos jump. Outputs that are not what they were told count as torque that is
+//! lost.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::clock;
 use super::driver::{DrivenServo, Driver, IdentifyError};
 use super::link;
 use super::maestro_port::MaestroPort;
-use super::pwm::PwmServos;
+use super::pwm::{PwmServos, twice_the_same};
 use super::snapshot::ServoReport;
 use crate::config::hardware::BusConfig;
 use crate::control::torque::{Standing, TorqueOrder};
@@ -62,14 +63,14 @@ impl Driver for MaestroArm {
         let said = self.port.ask(&Request::GetErrors, Wait::Until(latest))?;
         // Bits that no Maestro sets are noise.
         let errors = said.and_then(Errors::parse);
-        if let Some(errors) = errors.filter(|errors| !errors.is_empty()) {
-            self.untold |= errors;
-            self.unjudged = true;
-        }
+        self.untold |= errors.unwrap_or(Errors::NONE);
+        // One that said nothing may have started again, without pulses.
+        self.unjudged |= errors != Some(Errors::NONE);
         if self.unjudged {
             self.judge_outputs(latest)?;
         }
-        self.servos.report(errors.is_some(), now);
+        // While nobody knows what its outputs are, it takes no targets, and is as good as silent.
+        self.servos.report(errors.is_some() && !self.unjudged, now);
         Ok(())
     }
 
@@ -224,10 +225,7 @@ impl MaestroArm {
             self.port.tell(&Request::SetSpeed { channel, speed: units(config.speed, SPEED_UNIT_US_S) })?;
             let acceleration = units(config.acceleration, ACCELERATION_UNIT_US_S2).min(255);
             self.port.tell(&Request::SetAcceleration { channel, acceleration })?;
-            let standing = (0..TRIES)
-                .find_map(|_| self.standing(index, Wait::Patiently).transpose())
-                .transpose()?
-                .unwrap_or_default();
+            let standing = self.found(index)?;
             if standing.torque {
                 self.told[index] = target_of(config.pulse_us(standing.goal));
                 self.servos.found_at(index, config.pulse_us(standing.goal));
@@ -236,6 +234,12 @@ impl MaestroArm {
             standings.push(standing);
         }
         Ok(standings)
+    }
+
+    /// How a channel is found. Nothing checks an answer, and a wrong one would make its servo jump: the same must come
+    /// twice.
+    fn found(&mut self, servo: usize) -> Result<Standing, LinkLost> {
+        twice_the_same(2 * TRIES, || self.standing(servo, Wait::Patiently))
     }
 
     /// Tells every channel its target.

@@ -18,7 +18,7 @@ use super::clock;
 use super::driver::{DrivenServo, Driver, IdentifyError};
 use super::i2c::{self, I2cError, I2cPort};
 use super::link::OpenError;
-use super::pwm::PwmServos;
+use super::pwm::{PwmServos, twice_the_same};
 use super::snapshot::ServoReport;
 use crate::config::hardware::BusConfig;
 use crate::config::pwm::PwmBusConfig;
@@ -208,19 +208,16 @@ impl<I: I2cPort> Pca9685Arm<I> {
 
     fn set_up(&mut self, config: &BusConfig) -> Result<Vec<Standing>, IdentifyError> {
         self.port.wait(Wait::Patiently);
-        let [mode] = self.find(config)?;
-        let [present] = self.read_registers(PRE_SCALE).map_err(|error| self.failed(error))?;
-        // Which pulses a chip that runs already puts out must not change because somebody looks.
-        if mode & (SLEEP | AUTO_INCREMENT | EXTCLK) != AUTO_INCREMENT || present != self.prescale {
+        self.find(config)?;
+        // Which pulses a chip that runs already puts out must not change because somebody looks, and sees wrong.
+        if !self.runs()? && !self.runs()? {
             self.begin().map_err(|error| self.failed(error))?;
         }
         let mut standings = Vec::new();
         for servo in 0..self.servos.all().len() {
-            let standing = (0..TRIES)
-                .find_map(|_| self.standing(servo).transpose())
-                .transpose()
-                .map_err(|lost| IdentifyError::Servo { joint: self.servos.names(), cause: lost.into() })?
-                .unwrap_or_default();
+            // Nothing checks an answer, and a wrong one would make its servo jump.
+            let standing = twice_the_same(2 * TRIES, || self.standing(servo))
+                .map_err(|lost| IdentifyError::Servo { joint: self.servos.names(), cause: lost.into() })?;
             if standing.torque {
                 let pulse = self.servos.all()[servo].config.pulse_us(standing.goal);
                 self.servos.found_at(servo, pulse);
@@ -231,10 +228,17 @@ impl<I: I2cPort> Pca9685Arm<I> {
         Ok(standings)
     }
 
-    fn find(&mut self, config: &BusConfig) -> Result<[u8; 1], IdentifyError> {
+    /// Whether it puts out pulses at the configured rate.
+    fn runs(&mut self) -> Result<bool, IdentifyError> {
+        let [mode] = self.read_registers(MODE1).map_err(|error| self.failed(error))?;
+        let [present] = self.read_registers(PRE_SCALE).map_err(|error| self.failed(error))?;
+        Ok(mode & (SLEEP | AUTO_INCREMENT | EXTCLK) == AUTO_INCREMENT && present == self.prescale)
+    }
+
+    fn find(&mut self, config: &BusConfig) -> Result<(), IdentifyError> {
         for _ in 0..TRIES {
-            match self.read_registers(MODE1) {
-                Ok(mode) => return Ok(mode),
+            match self.read_registers::<1>(MODE1) {
+                Ok(_mode) => return Ok(()),
                 Err(lost @ I2cError::Lost(_)) => return Err(self.failed(lost)),
                 Err(_) => {}
             }

@@ -166,6 +166,7 @@ fn connect(port: Recorder) -> Result<(Pca9685Arm<Recorder>, Vec<Standing>), Iden
             recorded: None,
         },
         rating: JointRating { max_velocity: 5.0, max_effort: 1.0 },
+        known: None,
     };
     Pca9685Arm::connect(port, &bus, &[servo(3), servo(5)])
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::driver::DrivenServo;
 use super::snapshot::ServoReport;
 use crate::config::pwm::PwmServo;
+use crate::control::torque::Standing;
 use crate::units::Time;
 
 /// The servos of one board.
@@ -158,6 +159,28 @@ impl Model {
     }
 }
 
+/// What is said twice in a row, of so many answers at most; where nothing is, a servo counts as one without pulses.
+pub(super) fn twice_the_same<E>(
+    most: u32,
+    mut ask: impl FnMut() -> Result<Option<Standing>, E>,
+) -> Result<Standing, E> {
+    let mut before: Option<Standing> = None;
+    for _ in 0..most {
+        let said = ask()?;
+        if let (Some(said), Some(before)) = (said, before)
+            && said.torque == before.torque
+            && (said.goal - before.goal).abs() <= ON_ITS_WAY
+        {
+            return Ok(said);
+        }
+        before = said;
+    }
+    Ok(Standing::default())
+}
+
+/// Pulses that change slowly differ by no more from one answer to the next (rad).
+const ON_ITS_WAY: f64 = 0.05;
+
 /// A report of a servo that tells nothing.
 fn unknown() -> ServoReport {
     ServoReport {
@@ -252,7 +275,8 @@ mod tests {
             recorded: None,
         };
         let rating = JointRating { max_velocity: 5.0, max_effort: 1.0 };
-        let mut servos = PwmServos::new(&[DrivenServo { joint: "elbow".into(), config, rating }]);
+        let mut servos =
+            PwmServos::new(&[DrivenServo { joint: "elbow".into(), config, rating, known: None }]);
         servos.set_pulses(true);
         servos
     }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use super::bus::{Bus, BusCounters, LinkLost, Question, ServoError, Wait};
 use super::clock;
 use super::driver::{Driver, Identity};
-use super::layout::{Block, Command, Layout};
+use super::layout::{Block, Layout};
 use super::register_servo::Servo;
 use super::snapshot::ServoReport;
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::protocol::alarms::Alarms;
-use crate::protocol::wire::{FrameError, Id, Wire};
+use crate::protocol::wire::{Id, Wire};
 use crate::units::Time;
 
 /// The servos of one arm on one bus.
@@ -71,6 +71,8 @@ pub(super) const TRIES: u32 = 3;
 const SINGLE_TRY_RESERVE: Duration = Duration::from_micros(300);
 /// What it takes to find that a deadline is over.
 const WAKE_UP: Duration = Duration::from_micros(300);
+/// A servo that has not answered so many questions in a row may have moved away.
+const JUST_SILENT: u32 = 4;
 /// Time between two slow reads.
 const SLOW_READ_PERIOD: Duration = Duration::from_millis(50);
 
@@ -82,6 +84,7 @@ impl<W: Wire> Driver for RegisterArm<W> {
             self.read_group(group, latest)?;
         }
         self.read_silent_ones_again(latest)?;
+        self.doubt_twins_of_missing();
         self.remind(latest)?;
         self.read_slowly(latest)
     }
@@ -129,6 +132,10 @@ impl<W: Wire> Driver for RegisterArm<W> {
                     self.disarm()?;
                 }
                 self.limit_torque(part, efforts)?;
+                // What else must be kept may have been lost on the way, too.
+                if 1.0 <= part {
+                    self.tell_settings()?;
+                }
             }
         }
         Ok(None)
@@ -226,11 +233,12 @@ impl<W: Wire> RegisterArm<W> {
         let has_room = 2 * all_take + once_more <= room;
         let all_by = if has_room { latest - once_more } else { latest };
         let question = Question { request: read_all.as_ref(), ids: &group.ids, len, jointly: group.jointly };
-        self.bus.sync_read(question, all_by, |reply, at| {
+        let heard = self.bus.sync_read(question, all_by, |reply, at| {
             if let Some(servo) = servos.iter_mut().find(|servo| servo.id == reply.id) {
                 servo.hear(layout, reply.data, reply.raised, at - reply_time);
             }
         })?;
+        servos.iter_mut().filter(|servo| heard.is_early(servo.id)).for_each(Servo::doubt);
         Ok(())
     }
 
@@ -286,13 +294,25 @@ impl<W: Wire> RegisterArm<W> {
         Ok(())
     }
 
-    /// A servo that was missing may have answered under another id.
+    /// A servo that was missing, and was heard then, may have answered under another id before.
     fn doubt_twins_of(&mut self, index: usize) {
-        let missing = &self.servos[index];
-        if !missing.report.fresh {
-            return;
+        if self.servos[index].report.fresh {
+            self.doubt_whoever_is_at(index);
         }
-        let ticks = missing.ticks();
+    }
+
+    /// One that fell silent may have done so, too, and is about where it was heard last.
+    fn doubt_twins_of_missing(&mut self) {
+        for index in 0..self.servos.len() {
+            let servo = &self.servos[index];
+            if servo.has_said_nothing() && servo.silent_for < JUST_SILENT {
+                self.doubt_whoever_is_at(index);
+            }
+        }
+    }
+
+    fn doubt_whoever_is_at(&mut self, index: usize) {
+        let ticks = self.servos[index].ticks();
         for (other, servo) in self.servos.iter_mut().enumerate() {
             if other != index && servo.may_be(ticks) {
                 servo.doubt();
@@ -334,106 +354,6 @@ impl<W: Wire> RegisterArm<W> {
         }
     }
 
-    fn switch_on(&mut self) -> Result<(), LinkLost> {
-        self.tell_all(|layout| layout.acceleration, |_, _| Some(0))?;
-        self.tell_all(
-            |layout| layout.speed_limit,
-            |servo, command| Some(command.field.no_less(servo.speed_limit()).max(1)),
-        )?;
-        self.tell_all(|layout| Some(layout.torque_enable), |_, _| Some(1))?;
-        let Some(patience) = self.watchdog.patience else { return Ok(()) };
-        // Rounded up, as 0 would be for ever.
-        let patience = patience.as_secs_f64();
-        self.tell_all(|layout| layout.watchdog, |_, command| Some(command.field.no_less(patience).max(1)))?;
-        self.watchdog.armed = true;
-        Ok(())
-    }
-
-    fn disarm(&mut self) -> Result<(), LinkLost> {
-        if self.watchdog.patience.is_some() {
-            self.tell_all(|layout| layout.watchdog, |_, _| Some(0))?;
-        }
-        self.watchdog.armed = false;
-        Ok(())
-    }
-
-    fn limit_torque(&mut self, part: f64, efforts: &[f64]) -> Result<(), LinkLost> {
-        for index in 0..self.groups.len() {
-            let group = &self.groups[index];
-            let layout = &self.layouts[group.layout];
-            let Some(command) = layout.torque_limit else { continue };
-            let servos = &mut self.servos;
-            let limits = group.members.iter().filter_map(|&member| {
-                let servo = &mut servos[member];
-                let effort = efforts.get(member).copied().unwrap_or(f64::INFINITY);
-                Some((servo.id, command.bytes(servo.limit_torque(layout, part, effort)?)))
-            });
-            let frame = W::sync_write(command.block.address, command.block.len, limits);
-            self.tell(frame)?;
-        }
-        Ok(())
-    }
-
-    /// Writes a register of every servo that has it.
-    fn tell_all(
-        &mut self,
-        register: impl Fn(&Layout) -> Option<Command>,
-        value: impl Fn(&Servo, &Command) -> Option<i64>,
-    ) -> Result<(), LinkLost> {
-        for index in 0..self.groups.len() {
-            let group = &self.groups[index];
-            let Some(command) = register(&self.layouts[group.layout]) else { continue };
-            let values = group.members.iter().filter_map(|&member| {
-                let servo = &self.servos[member];
-                Some((servo.id, command.bytes(value(servo, &command)?)))
-            });
-            let frame = W::sync_write(command.block.address, command.block.len, values);
-            self.tell(frame)?;
-        }
-        Ok(())
-    }
-
-    fn tell(&mut self, frame: Result<W::Frame, FrameError>) -> Result<(), LinkLost> {
-        match frame {
-            Ok(frame) => self.bus.tell(frame.as_ref()),
-            // The same shape of frame was built when the arm connected; nothing is sent rather than something wrong.
-            Err(_) => Ok(()),
-        }
-    }
-
-    fn read_back(&mut self, servo: usize, latest: Time) -> Result<Option<Standing>, LinkLost> {
-        let (id, told) = (self.servos[servo].id, self.servos[servo].told());
-        let layout = &self.layouts[self.servos[servo].layout];
-        let Block { address, len } = layout.standing.block;
-        let Ok(request) = W::read(id, address, len) else { return Ok(None) };
-        let len = usize::from(len);
-        if latest < clock::now() + single_try(&self.bus, len) {
-            return Ok(None);
-        }
-        let wait = Wait::Until(latest);
-        let compare = |reply: crate::protocol::wire::Reply<'_>, _| told.compare(layout, reply.data);
-        match self.bus.ask_once(id, request.as_ref(), len, wait, compare) {
-            Ok(standing) => {
-                // One that has given up must be told so before it takes goals again.
-                self.watchdog.armed &= standing.torque;
-                Ok(Some(standing))
-            }
-            Err(ServoError::Lost(lost)) => Err(lost),
-            Err(_) => Ok(None),
-        }
-    }
-
-    fn release_one(&mut self, servo: usize) -> bool {
-        let id = self.servos[servo].id;
-        let command = self.layouts[self.servos[servo].layout].torque_enable;
-        let Block { address, len } = command.block;
-        let Ok(off) = W::write(id, address, command.bytes(0).as_ref()) else { return false };
-        (0..TRIES).any(|_| {
-            let _answer = self.bus.ask(id, off.as_ref(), 0, 1, |_| ());
-            matches!(self.read_registers(servo, address, len, |data| command.field.raw(data)), Ok(0))
-        })
-    }
-
     pub(super) fn read_registers<T>(
         &mut self,
         servo: usize,
@@ -444,14 +364,6 @@ impl<W: Wire> RegisterArm<W> {
         let id = self.servos[servo].id;
         let request = W::read(id, address, len)?;
         self.bus.ask(id, request.as_ref(), usize::from(len), TRIES, take)
-    }
-
-    pub(super) fn standing(&mut self, servo: usize) -> Result<Standing, ServoError> {
-        let told = self.servos[servo].told();
-        let (id, layout) = (self.servos[servo].id, &self.layouts[self.servos[servo].layout]);
-        let Block { address, len } = layout.standing.block;
-        let request = W::read(id, address, len)?;
-        self.bus.ask(id, request.as_ref(), len.into(), TRIES, |data| told.compare(layout, data))
     }
 
     fn read_wire_time(&self, group: &Group<W>) -> Duration {

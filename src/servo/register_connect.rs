@@ -18,6 +18,8 @@ use crate::units::Time;
 
 /// How often all servos are asked to answer in one frame before they are taken not to know how.
 const JOINT_TRIES: u32 = 10;
+/// How the families call what a servo adds to its positions.
+const OFFSETS: [&str; 2] = ["position_offset", "homing_offset"];
 
 impl<W: Wire> RegisterArm<W> {
     /// Opens the port and makes sure that every servo is there and in position mode; see [`super::driver::connect`].
@@ -125,9 +127,11 @@ impl<W: Wire> RegisterArm<W> {
             self.value_of(servo, Role::Firmware)?.and_then(|part| u8::try_from(part).ok()),
             self.value_of(servo, Role::FirmwareMinor)?.and_then(|part| u8::try_from(part).ok()),
         ];
-        let Servo { joint, id, map, identity, .. } = &mut self.servos[servo];
-        *identity = Identity { model, firmware };
-        tracing::debug!(joint = %joint, %id, model, firmware = %identity.firmware(), "servo identified");
+        let offset = self.offset_of(servo)?;
+        let Servo { joint, id, map, identity, known, .. } = &mut self.servos[servo];
+        *identity = Identity { model, firmware, offset };
+        tracing::debug!(joint = %joint, %id, %identity, "servo identified");
+        identity.compare(*known, joint, id.raw())?;
         match model {
             Some(found) if !map.models.is_empty() && !map.models.contains(&found) => {
                 let named = RegisterMap::of_number(map.family, found);
@@ -143,6 +147,13 @@ impl<W: Wire> RegisterArm<W> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the servo adds to its positions, where its map has such a register.
+    fn offset_of(&mut self, servo: usize) -> Result<Option<i64>, IdentifyError> {
+        let map = self.servos[servo].map.clone();
+        let Some(register) = OFFSETS.iter().find_map(|name| map.register(name)) else { return Ok(None) };
+        self.read_register(servo, &map, register).map(Some).map_err(|cause| self.failed(servo, cause))
     }
 
     /// A servo whose ticks mean other angles than the calibration says is not used.
@@ -217,7 +228,7 @@ impl<W: Wire> RegisterArm<W> {
                 Question { request: request.as_ref(), ids: &group.ids, len: len.into(), jointly: true };
             let mut is_proven = false;
             for _ in 0..JOINT_TRIES {
-                is_proven = self.bus.sync_read(question, Time(i64::MAX), |_, _| ())? == 0;
+                is_proven = self.bus.sync_read(question, Time(i64::MAX), |_, _| ())?.missing == 0;
                 if is_proven {
                     break;
                 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::driver::{DrivenServo, Identity, JointRating};
-use super::layout::{Layout, MOST_GOAL, Quantity, Reading};
+use super::layout::{Field, Layout, MOST_GOAL, Quantity, Reading};
 use super::sightings::Sightings;
 use super::snapshot::ServoReport;
 use crate::config::hardware::ServoConfig;
@@ -33,13 +33,14 @@ pub(super) struct Servo {
     pub(super) silent_for: u32,
     /// Who it says it is.
     pub(super) identity: Identity,
+    /// Who it must be, where it was connected before.
+    pub(super) known: Option<Identity>,
     /// Whether it was without power and does not know any more what it was told to gather.
     pub(super) has_forgotten: bool,
     rating: JointRating,
     /// Its goal block, but for the position.
     goal: Goal,
-    /// What its torque limit register was told last.
-    torque_limit: Option<i64>,
+    told: Told,
     sightings: Sightings,
 }
 
@@ -60,7 +61,12 @@ impl AsRef<[u8]> for Goal {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Told {
     calibration: Calibration,
+    /// What its torque limit register was told last.
     torque_limit: Option<i64>,
+    /// What the register of its greatest speed was told last.
+    speed_limit: Option<i64>,
+    /// Whether it was told to stop when its host falls silent.
+    has_watchdog: bool,
 }
 
 /// An answer under a wrong id, and the right one a few milliseconds later, are no farther apart (ticks).
@@ -75,7 +81,7 @@ impl Servo {
         layout: usize,
         layouts: &[Layout],
     ) -> Self {
-        let DrivenServo { joint, config, rating } = driven;
+        let DrivenServo { joint, config, rating, known } = driven;
         let mut servo = Self {
             joint: joint.clone(),
             id,
@@ -85,11 +91,17 @@ impl Servo {
             report: ServoReport::default(),
             silent_for: 0,
             identity: Identity::default(),
+            known: *known,
             has_forgotten: false,
             rating: *rating,
             goal: Goal { bytes: [0; MOST_GOAL], len: 0 },
-            torque_limit: None,
-            sightings: Sightings::default(),
+            told: Told {
+                calibration: config.calibration,
+                torque_limit: None,
+                speed_limit: None,
+                has_watchdog: false,
+            },
+            sightings: Sightings::new(config.calibration.rate_to_rad_s(1.0).abs()),
         };
         let layout = &layouts[layout];
         servo.goal.len = usize::from(layout.goal.len).min(MOST_GOAL);
@@ -108,6 +120,11 @@ impl Servo {
     /// A servo that had said nothing stands at `ticks`: whether it may have said what this one is believed to have said.
     pub(super) fn may_be(&self, ticks: Ticks) -> bool {
         self.report.fresh && (self.ticks().0 - ticks.0).abs() <= NEIGHBOURS
+    }
+
+    /// Whether no answer came since it was asked, be it one that is not believed.
+    pub(super) fn has_said_nothing(&self) -> bool {
+        self.sightings.has_seen_nothing()
     }
 
     /// What it is believed to have said may be somebody else's.
@@ -176,13 +193,25 @@ impl Servo {
         // Where nobody says what effort the whole duty cycle is, no effort can be kept.
         let of_effort = if 0.0 < self.rating.max_effort { effort / self.rating.max_effort } else { 1.0 };
         let limit = layout.torque_limit?.field.nearest(configured.min(of_effort).clamp(0.0, 1.0));
-        self.torque_limit = Some(limit);
+        self.told.torque_limit = Some(limit);
         Some(limit)
+    }
+
+    /// The register of its greatest speed, for what the joint may do.
+    pub(super) fn limit_speed(&mut self, field: &Field) -> i64 {
+        let limit = field.no_less(self.speed_limit()).max(1);
+        self.told.speed_limit = Some(limit);
+        limit
+    }
+
+    /// It is to stop when its host falls silent, or not.
+    pub(super) fn note_watchdog(&mut self, has_watchdog: bool) {
+        self.told.has_watchdog = has_watchdog;
     }
 
     /// What it was told.
     pub(super) fn told(&self) -> Told {
-        Told { calibration: self.config.calibration, torque_limit: self.torque_limit }
+        self.told
     }
 
     fn take(&self, report: &mut ServoReport, layout: &Layout, reading: &Reading, data: &[u8]) {
@@ -237,12 +266,18 @@ impl Told {
         let fields = &layout.standing;
         let goal = Ticks(i32::try_from(fields.goal_position.raw(data)).unwrap_or(i32::MAX));
         let limit = fields.torque_limit.map(|field| field.raw(data));
+        let watchdog = fields.watchdog.map(|field| field.raw(data));
         // A servo that has given its host up stands still, and takes no goals.
-        let has_given_up = fields.watchdog.is_some_and(|field| field.raw(data) < 0);
+        let has_given_up = watchdog.is_some_and(|left| left < 0);
+        let torque_strays = self.torque_limit.is_some() && limit.is_some() && self.torque_limit != limit;
+        let speed = fields.speed_limit.map(|field| field.raw(data));
+        // None at all is 0. A servo that keeps a lower one does no harm.
+        let speed_strays = self.speed_limit.zip(speed).is_some_and(|(told, kept)| kept == 0 || told < kept);
+        let watchdog_strays = self.has_watchdog && watchdog == Some(0);
         Standing {
             torque: fields.torque_enable.raw(data) == 1 && !has_given_up,
             goal: self.calibration.to_radians(goal).0,
-            limit_strays: self.torque_limit.is_some() && limit.is_some() && self.torque_limit != limit,
+            limit_strays: torque_strays || speed_strays || watchdog_strays,
         }
     }
 }

@@ -114,6 +114,7 @@ fn connect(model: u16, mode: u8) -> Result<(RegisterArm<FeetechSts>, Writes), Id
             limits: crate::config::servo_limits::ServoLimits::default(),
         },
         rating: JointRating { max_velocity: 5.0, max_effort: 2.0 },
+        known: None,
     };
     let bus = BusConfig {
         name: String::new(),

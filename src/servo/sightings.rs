@@ -11,6 +11,8 @@ use crate::units::Time;
 /// Where a joint was seen, and when: (time, rad).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Sightings {
+    /// How far neighbouring positions are apart that the servo can tell (rad).
+    tick: f64,
     believed: Option<(Time, f64)>,
     /// Told in answer to an earlier question.
     doubted: Option<(Time, f64)>,
@@ -32,17 +34,27 @@ const SIGHT_LASTS: Duration = Duration::from_millis(250);
 const PUSHED: f64 = 2.0;
 /// and be so much farther (rad).
 const SIGHT_SLACK: f64 = 0.05;
-/// Answers to one question agree that are no farther apart than this, and what the joint moves meanwhile (rad).
-const AGREEMENT: f64 = 0.01;
+/// Answers to one question agree that are no more ticks apart than this, and what the joint moves meanwhile.
+const AGREEMENT_TICKS: f64 = 1.5;
 /// A jump, or what comes after a silence, must be confirmed so often; a first position, with which nothing disagrees,
 /// once.
 const CONFIRMATIONS_OF_A_JUMP: u32 = 4;
 
 impl Sightings {
+    /// Nothing of a servo whose positions are so far apart (rad).
+    pub(super) fn new(tick: f64) -> Self {
+        Self { tick, ..Self::default() }
+    }
+
     /// Another question goes out.
     pub(super) fn ask(&mut self) {
         self.doubted = self.newly_doubted.take().or(self.doubted);
         (self.before, self.told, self.is_contradicted) = (self.believed, None, false);
+    }
+
+    /// Whether nothing was told in answer to the present question.
+    pub(super) fn has_seen_nothing(&self) -> bool {
+        self.told.is_none()
     }
 
     /// The latest answer may be a neighbour's; whether it is not to be believed for that: nobody's that stands where
@@ -50,7 +62,8 @@ impl Sightings {
     pub(super) fn retract(&mut self) -> bool {
         // A first position was confirmed by another question already.
         let (Some((now, position)), Some((then, before))) = (self.told, self.before) else { return false };
-        let stood = now.saturating_since(then) <= SIGHT_LASTS / 4 && (position - before).abs() <= AGREEMENT;
+        let is_there = (position - before).abs() <= AGREEMENT_TICKS * self.tick;
+        let stood = now.saturating_since(then) <= SIGHT_LASTS / 4 && is_there;
         if !stood {
             (self.believed, self.is_contradicted) = (self.before, true);
         }
@@ -61,7 +74,8 @@ impl Sightings {
     /// question.
     pub(super) fn confirm(&mut self, now: Time, position: f64, max_velocity: f64) -> bool {
         if let Some((then, other)) = self.told.replace((now, position)) {
-            let apart = AGREEMENT + PUSHED * max_velocity * now.saturating_since(then).as_secs_f64();
+            let meanwhile = PUSHED * max_velocity * now.saturating_since(then).as_secs_f64();
+            let apart = AGREEMENT_TICKS * self.tick + meanwhile;
             self.is_contradicted |= apart < (position - other).abs();
         }
         if self.is_contradicted {
@@ -95,10 +109,12 @@ mod tests {
     use super::*;
 
     const CYCLE: Duration = Duration::from_millis(5);
+    /// Of 4096 in a turn.
+    const TICK: f64 = 0.0015;
 
     #[test]
     fn a_position_that_no_joint_can_reach_counts_once_it_is_confirmed() {
-        let mut sightings = Sightings::default();
+        let mut sightings = Sightings::new(TICK);
         let mut now = Time(0);
         let mut sees = |position| {
             now = now + CYCLE;
@@ -114,7 +130,7 @@ mod tests {
 
     #[test]
     fn two_answers_to_one_question_do_not_confirm_each_other() {
-        let mut sightings = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::default() };
+        let mut sightings = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::new(TICK) };
         sightings.ask();
         assert!(!sightings.confirm(Time(1), 2.0, 5.0) && !sightings.confirm(Time(2), 2.0, 5.0));
         sightings.ask();
@@ -123,7 +139,7 @@ mod tests {
 
     #[test]
     fn of_two_different_answers_to_one_question_none_is_believed() {
-        let known = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::default() };
+        let known = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::new(TICK) };
         // Somebody else's answer may be near enough to be likely, and come first or last.
         for (first, second) in [(1.04, 0.98), (0.98, 1.04), (1.0, 1.1)] {
             let mut sightings = known;
@@ -140,7 +156,7 @@ mod tests {
 
     #[test]
     fn after_a_silence_two_answers_of_somebody_else_are_not_believed() {
-        let mut sightings = Sightings::default();
+        let mut sightings = Sightings::new(TICK);
         let mut now = Time(0);
         let mut sees = |later: Duration, position| {
             now = now + later;
@@ -155,7 +171,7 @@ mod tests {
 
     #[test]
     fn what_a_neighbour_may_have_said_is_taken_back_unless_the_joint_stood_there() {
-        let known = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::default() };
+        let known = Sightings { believed: Some((Time(0), 1.0)), ..Sightings::new(TICK) };
         for (told, is_taken_back) in [(1.05, true), (1.001, false)] {
             let mut sightings = known;
             sightings.ask();
@@ -168,7 +184,7 @@ mod tests {
 
     #[test]
     fn an_old_position_confirms_nothing() {
-        let mut sightings = Sightings::default();
+        let mut sightings = Sightings::new(TICK);
         assert!(!sightings.confirm(Time(0), 1.0, 5.0));
         sightings.ask();
         assert!(!sightings.confirm(Time(0) + Duration::from_secs(1), 1.0, 5.0));

@@ -49,8 +49,8 @@ struct FarEnd {
     session: u64,
     /// What the servos' line really is; bytes of another speed arrive as others.
     baud_rate_bps: Option<u32>,
-    /// Whether the next bytes of the host lose a bit.
-    spoils_next: bool,
+    /// After how many more of the host's requests one gets a wrong bit.
+    spoils_after: Option<u32>,
     /// Commands and when they are to be carried out.
     scheduled: BTreeMap<Time, Vec<String>>,
     random: fastrand::Rng,
@@ -71,7 +71,7 @@ impl SimulatedPort {
             plugged: true,
             session: 0,
             baud_rate_bps: None,
-            spoils_next: false,
+            spoils_after: None,
             scheduled: BTreeMap::new(),
             random,
         };
@@ -114,9 +114,9 @@ impl SimulatedPort {
         locked(&self.far_end).baud_rate_bps = baud_rate_bps;
     }
 
-    /// The next request of the host arrives with a wrong bit.
-    pub fn spoil_next_request(&self) {
-        locked(&self.far_end).spoils_next = true;
+    /// One of the host's requests arrives with a wrong bit, after so many others.
+    pub fn spoil_request_after(&self, others: u32) {
+        locked(&self.far_end).spoils_after = Some(others);
     }
 
     /// Looks at the servos as they truly are, or does something to them.
@@ -186,7 +186,9 @@ impl FarEnd {
         if is_garbled {
             return Cow::Owned(self.garble(bytes));
         }
-        if !std::mem::take(&mut self.spoils_next) || bytes.is_empty() {
+        let is_spoiled = self.spoils_after == Some(0);
+        self.spoils_after = self.spoils_after.and_then(|others| others.checked_sub(1));
+        if !is_spoiled || bytes.is_empty() {
             return Cow::Borrowed(bytes);
         }
         let mut spoiled = bytes.to_vec();
@@ -347,7 +349,7 @@ mod tests {
         let _time = Simulation::begin(Time(0));
         let port = paced_port();
         let mut link = open_port(&port);
-        port.spoil_next_request();
+        port.spoil_request_after(0);
         for (at, bytes) in [(at_ms(5), 0), (at_ms(50), 6)] {
             link.send(Frame::ping(Id::new(1).unwrap()).as_bytes()).unwrap();
             assert_eq!(link.receive(at, &mut [0; 64]).unwrap(), bytes);

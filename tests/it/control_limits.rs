@@ -11,13 +11,16 @@ use servo_arm::control::follower::{GoalId, Request};
 use servo_arm::control::safety::State;
 use servo_arm::control::stream::JointCommand;
 use servo_arm::protocol::feetech::registers::{GOAL_BLOCK, GOAL_POSITION, TORQUE_ENABLE};
-use servo_arm::servo::clock;
-use servo_arm::servo::emulator::Running;
+use servo_arm::servo::clock::{self, Simulation};
 use servo_arm::servo::emulator::events::{Event, Watch};
+use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::trajectory::limits::JointLimits;
+use servo_arm::units::Time;
 
-use crate::emulated_arm::{Arm, power_up, servos};
+use crate::emulated_arm::{Arm, servos};
 
+/// Where simulated time begins.
+const START: Time = Time(1_000_000_000);
 const JOINTS: usize = 6;
 const RAD_PER_TICK: f64 = std::f64::consts::TAU / 4096.0;
 /// Half a tick for each position that is rounded.
@@ -78,17 +81,18 @@ fn goal() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    // Each case is an arm on a terminal of its own.
+    // Each case is an arm that moves for seconds, of its own time.
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_stream_of_commands_leads_the_servos_outside_the_limits(acts in acts(command())) {
         // Commands are not held back until they come near, so that the limiter has everything to do.
         let obey_all = [("command_guard_rad", Value::Double(1e3))];
-        let emulator = power_up(servos());
+        let _time = Simulation::begin(START);
+        let emulator = SimulatedPort::plug_in(servos());
         let mut tap = Tap::on(&emulator);
         let (mut arm, mut commands) = Arm::with_stream(emulator, &obey_all).unwrap();
-        arm.cycle_until_state(State::Holding);
+        arm.turn_until_state(State::Holding);
         for (act, cycles) in acts {
             match act {
                 Act::Command(wanted) => {
@@ -111,10 +115,11 @@ proptest! {
 
     #[test]
     fn no_sequence_of_goals_leads_the_servos_outside_the_limits(acts in acts(goal())) {
-        let emulator = power_up(servos());
+        let _time = Simulation::begin(START);
+        let emulator = SimulatedPort::plug_in(servos());
         let mut tap = Tap::on(&emulator);
         let (mut arm, mut goals) = Arm::with_trajectories(emulator, &[]).unwrap();
-        arm.cycle_until_state(State::Holding);
+        arm.turn_until_state(State::Holding);
         for (id, (act, cycles)) in (1..).zip(acts) {
             match act {
                 Act::Goal { secs, position } => goals.push(arm.goal(id, &[(secs, position)])),
@@ -131,12 +136,12 @@ proptest! {
     }
 }
 
-fn recover(arm: &mut Arm, tap: &mut Tap) {
+fn recover(arm: &mut Arm<SimulatedPort>, tap: &mut Tap) {
     const CYCLES: usize = 40;
     ask(arm, tap, &[ArmRequest::Reset, ArmRequest::TorqueOn], CYCLES);
 }
 
-fn ask(arm: &mut Arm, tap: &mut Tap, requests: &[ArmRequest], cycles: usize) {
+fn ask(arm: &mut Arm<SimulatedPort>, tap: &mut Tap, requests: &[ArmRequest], cycles: usize) {
     for request in requests {
         arm.ask(*request);
         if *request == ArmRequest::TorqueOff {
@@ -154,7 +159,7 @@ struct Tap {
 }
 
 impl Tap {
-    fn on(emulator: &Running) -> Self {
+    fn on(emulator: &SimulatedPort) -> Self {
         Self {
             watch: emulator.watch("writes").unwrap(),
             pieces: vec![Default::default()],
@@ -167,12 +172,12 @@ impl Tap {
         self.commands.push(Default::default());
     }
 
-    fn cycles(&mut self, arm: &mut Arm, count: usize) {
+    fn cycles(&mut self, arm: &mut Arm<SimulatedPort>, count: usize) {
         (0..count).for_each(|_| self.cycle(arm));
     }
 
-    fn cycle(&mut self, arm: &mut Arm) {
-        let snapshot = arm.cycle();
+    fn cycle(&mut self, arm: &mut Arm<SimulatedPort>) {
+        let snapshot = arm.turn();
         let moves = matches!(snapshot.state, State::Holding | State::Active | State::Degraded);
         if !(moves || snapshot.state.is_latched()) || self.commands.is_empty() {
             self.cut();
@@ -199,7 +204,7 @@ impl Tap {
         }
     }
 
-    fn check(mut self, arm: &Arm) {
+    fn check(mut self, arm: &Arm<SimulatedPort>) {
         self.take();
         let period_secs = arm.setup.period.as_secs_f64();
         let written: usize = self.pieces.iter().map(|piece| piece[0].len()).sum();

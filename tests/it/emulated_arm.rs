@@ -117,6 +117,16 @@ pub(crate) fn power_up(bus: BusConfig) -> Running {
     Emulator::spawn(EmulatorConfig::new(bus), Endpoint::Pty { link: None }).unwrap()
 }
 
+/// What the shipped arm's parameters say of a joint whose servo is of another model, with so many counts a turn.
+pub(crate) fn register_servo(joint: &str, model: &str, counts: i32) -> [(String, Value); 3] {
+    let key = |key: &str| format!("servos.{joint}.{key}");
+    [
+        (key("model"), Value::String(model.to_owned())),
+        (key("zero_ticks"), Value::Integer((counts / 2).into())),
+        (key("ticks_per_turn"), Value::Double(counts.into())),
+    ]
+}
+
 /// The shipped arm on that port; torque comes on without a ramp unless the changes say otherwise.
 pub(crate) fn setup(port: &str, changes: Changes<'_>) -> ArmSetup {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

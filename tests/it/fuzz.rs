@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::fuzz_entries::ALL;
+use crate::fuzz_entries::{ALL, Entry};
 
 /// Mutations of each seed.
 const MUTATIONS: usize = 400;
@@ -11,21 +11,29 @@ const RANDOM_RUNS: usize = 300;
 
 #[test]
 fn no_bytes_make_a_decoder_fail() {
-    for (name, entry) in ALL {
-        let mut random = fastrand::Rng::with_seed(7);
-        let seeds = seeds(name);
-        assert!(2 < seeds.len(), "{name} has no seeds");
-        entry(&[]);
-        for seed in &seeds {
-            entry(seed);
-            for _ in 0..MUTATIONS {
-                entry(&mutated(seed, &seeds, &mut random));
-            }
+    // Whose bytes they were, a panic tells by the thread's name.
+    std::thread::scope(|threads| {
+        for (name, entry) in ALL {
+            let thread = std::thread::Builder::new().name(name.to_owned());
+            thread.spawn_scoped(threads, move || run(name, entry)).unwrap();
         }
-        for _ in 0..RANDOM_RUNS {
-            let length = random.usize(..700);
-            entry(&(0..length).map(|_| likely_byte(&mut random)).collect::<Vec<_>>());
+    });
+}
+
+fn run(name: &str, entry: Entry) {
+    let mut random = fastrand::Rng::with_seed(7);
+    let seeds = seeds(name);
+    assert!(2 < seeds.len(), "{name} has no seeds");
+    entry(&[]);
+    for seed in &seeds {
+        entry(seed);
+        for _ in 0..MUTATIONS {
+            entry(&mutated(seed, &seeds, &mut random));
         }
+    }
+    for _ in 0..RANDOM_RUNS {
+        let length = random.usize(..700);
+        entry(&(0..length).map(|_| likely_byte(&mut random)).collect::<Vec<_>>());
     }
 }
 
@@ -56,16 +64,21 @@ fn mutated(seed: &[u8], seeds: &[Vec<u8>], random: &mut fastrand::Rng) -> Vec<u8
     let mut bytes = seed.to_vec();
     for _ in 0..random.usize(1..6) {
         let at = random.usize(..=bytes.len());
-        match random.u8(..6) {
+        let other = &seeds[random.usize(..seeds.len())];
+        match random.u8(..8) {
             0 if at < bytes.len() => bytes[at] ^= 1 << random.u32(..8),
             1 if at < bytes.len() => bytes[at] = likely_byte(random),
             2 => bytes.insert(at, likely_byte(random)),
             3 => bytes.truncate(at),
             4 if at < bytes.len() => drop(bytes.drain(at..(at + random.usize(1..9)).min(bytes.len()))),
-            _ => {
-                let other = &seeds[random.usize(..seeds.len())];
-                bytes.splice(at..at, other.iter().copied());
+            // In a text most bytes that are none of its own end it early.
+            5 | 6 if !other.is_empty() => {
+                let from = random.usize(..other.len());
+                let piece = &other[from..(from + random.usize(1..24)).min(other.len())];
+                let until = if random.bool() { (at + piece.len()).min(bytes.len()) } else { at };
+                bytes.splice(at..until, piece.iter().copied());
             }
+            _ => drop(bytes.splice(at..at, other.iter().copied())),
         }
     }
     bytes

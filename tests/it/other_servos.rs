@@ -118,6 +118,23 @@ fn lx16a_servos_are_driven_behind_an_adapter_that_echoes() {
 }
 
 #[test]
+fn an_lx16a_with_another_offset_is_refused_after_a_replug_as_its_ticks_mean_other_angles() {
+    let _time = Simulation::begin(Time(1_000_000_000));
+    let (mut arm, _goals) = arm(FamilyName::Lx16a, bus(FamilyName::Lx16a)).unwrap();
+    arm.turn_until_state(State::Holding);
+    arm.emulate("unplug");
+    arm.turn_until_state(State::Disconnected);
+    arm.events();
+    arm.emulate("set id=3 position_offset=20");
+    arm.emulate("replug");
+    assert_eq!(arm.turn_for(Duration::from_secs(2)).state, State::Disconnected);
+    let said = troubles(&mut arm);
+    assert!(said.iter().any(|text| text.contains("that was offset 0, and this is offset 20")), "{said:?}");
+    arm.emulate("set id=3 position_offset=0");
+    assert_eq!(arm.turn_for(Duration::from_secs(1)).state, State::Identified);
+}
+
+#[test]
 fn an_lx16a_s_temperature_and_voltage_are_told_by_and_by() {
     let _time = Simulation::begin(Time(1_000_000_000));
     let (mut arm, _goals) = arm(FamilyName::Lx16a, bus(FamilyName::Lx16a)).unwrap();

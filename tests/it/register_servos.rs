@@ -10,10 +10,11 @@ use servo_arm::protocol::alarms::Alarms;
 use servo_arm::protocol::feetech::Id;
 use servo_arm::servo::clock::{self, Simulation};
 use servo_arm::servo::emulator::{BusConfig, FamilyName};
+use servo_arm::servo::ports::ArmEvent;
 use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::units::Time;
 
-use crate::emulated_arm::{Arm, Goals, ended};
+use crate::emulated_arm::{Arm, Goals, ended, register_servo};
 
 const JOINTS: [&str; 6] =
     ["shoulder_pan", "shoulder_lift", "elbow_flex", "wrist_flex", "wrist_roll", "gripper"];
@@ -110,6 +111,19 @@ fn a_dynamixel_whose_host_falls_silent_stops_and_is_taken_up_again_only_when_ask
 }
 
 #[test]
+fn a_dynamixel_that_missed_a_setting_is_told_again() {
+    let (_time, mut arm, _goals) = start(FamilyName::Dynamixel2, "xm430-w350", 4096);
+    arm.turn_until_state(State::Holding);
+    for register in ["profile_velocity", "bus_watchdog", "goal_pwm"] {
+        let told = arm.register(3, register);
+        assert!(0 < told, "{register}");
+        arm.emulate(&format!("set id=3 {register}=0"));
+        arm.turn_for(Duration::from_secs(1));
+        assert_eq!((arm.register(3, register), arm.turn().state), (told, State::Holding), "{register}");
+    }
+}
+
+#[test]
 fn cycles_of_every_family_leave_the_heap_alone() {
     for (family, model, counts) in
         [(FamilyName::FeetechScs, "scs0009", 1024), (FamilyName::Dynamixel2, "xm430-w350", 4096)]
@@ -126,6 +140,51 @@ fn cycles_of_every_family_leave_the_heap_alone() {
 }
 
 #[test]
+fn after_a_replug_another_servo_in_the_place_of_one_is_refused_by_name_until_the_old_one_is_back() {
+    let sts = (FamilyName::FeetechSts, "sts3215", 4096);
+    let dynamixel = (FamilyName::Dynamixel2, "xm430-w350", 4096);
+    for ((family, model, counts), register, [was, is]) in [
+        (sts, "model", ["model 777, firmware 3.6, offset 0", "model 778, firmware 3.6, offset 0"]),
+        (sts, "firmware_minor", ["model 777, firmware 3.6, offset 0", "model 777, firmware 3.7, offset 0"]),
+        (sts, "position_offset", ["model 777, firmware 3.6, offset 0", "model 777, firmware 3.6, offset 1"]),
+        (
+            dynamixel,
+            "firmware_version",
+            ["model 1020, firmware 45, offset 0", "model 1020, firmware 46, offset 0"],
+        ),
+    ] {
+        let (_time, mut arm, _goals) = start(family, model, counts);
+        arm.turn_until_state(State::Holding);
+        arm.emulate("unplug");
+        arm.turn_until_state(State::Disconnected);
+        arm.events();
+        let before = arm.register(3, register);
+        arm.emulate(&format!("set id=3 {register}={}", before + 1));
+        arm.emulate("replug");
+        assert_eq!(arm.turn_for(Duration::from_secs(2)).state, State::Disconnected);
+        let told: Vec<String> = arm.events().into_iter().filter_map(trouble).collect();
+        let expected = format!(
+            "servo 3 of joint `elbow_flex` is not the one that was there before: that was {was}, and this is {is}; \
+             put the other one back, or calibrate the joint (servo_tool calibrate) and start this program again"
+        );
+        assert_eq!(told, [expected], "told once");
+
+        arm.emulate(&format!("set id=3 {register}={before}"));
+        let found = arm.turn_for(Duration::from_secs(1));
+        assert_eq!((found.state, found.torque), (State::Identified, false));
+        arm.ask(ArmRequest::TorqueOn);
+        arm.turn_until_state(State::Holding);
+    }
+}
+
+fn trouble(event: ArmEvent) -> Option<String> {
+    match event {
+        ArmEvent::Trouble(text) => Some(text),
+        _ => None,
+    }
+}
+
+#[test]
 fn a_servo_of_another_model_is_named_with_its_map() {
     let time = Simulation::begin(Time(1_000_000_000));
     let error = connect(&time, FamilyName::Dynamixel2, "xl330-m288", 4096).err().unwrap();
@@ -136,7 +195,7 @@ fn a_servo_of_another_model_is_named_with_its_map() {
     );
 }
 
-fn start(family: FamilyName, model: &str, counts: i64) -> (Simulation, Arm<SimulatedPort>, Goals) {
+fn start(family: FamilyName, model: &str, counts: i32) -> (Simulation, Arm<SimulatedPort>, Goals) {
     let time = Simulation::begin(Time(1_000_000_000));
     let (arm, goals) = connect(&time, family, model, counts).unwrap();
     (time, arm, goals)
@@ -147,7 +206,7 @@ fn connect(
     time: &Simulation,
     family: FamilyName,
     model: &str,
-    counts: i64,
+    counts: i32,
 ) -> Result<(Arm<SimulatedPort>, Goals), String> {
     connect_with(time, family, model, counts, &[])
 }
@@ -156,23 +215,16 @@ fn connect_with(
     _time: &Simulation,
     family: FamilyName,
     model: &str,
-    counts: i64,
+    counts: i32,
     more: &[(&str, Value)],
 ) -> Result<(Arm<SimulatedPort>, Goals), String> {
     let ids = (1..=6).map(|id| Id::new(id).unwrap());
     let port = SimulatedPort::plug_in(BusConfig { pace_bps: Some(1_000_000), ..BusConfig::of(family, ids) });
-    let mut names = vec!["protocol".to_owned()];
-    let mut values = vec![Value::String(family.name().to_owned())];
-    for joint in JOINTS {
-        names.extend(["model", "zero_ticks", "ticks_per_turn"].map(|key| format!("servos.{joint}.{key}")));
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
-        values.extend([
-            Value::String(model.to_owned()),
-            Value::Integer(counts / 2),
-            Value::Double(counts as f64),
-        ]);
-    }
-    let mut changes: Vec<(&str, Value)> = names.iter().map(String::as_str).zip(values).collect();
+    let servos = JOINTS.into_iter().flat_map(|joint| register_servo(joint, model, counts));
+    let protocol = ("protocol".to_owned(), Value::String(family.name().to_owned()));
+    let given: Vec<(String, Value)> = servos.chain([protocol]).collect();
+    let mut changes: Vec<(&str, Value)> =
+        given.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     changes.extend_from_slice(more);
     Arm::with_trajectories(port, &changes).map_err(|error| error.to_string())
 }

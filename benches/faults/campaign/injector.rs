@@ -5,7 +5,8 @@ use std::time::Duration;
 use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::units::Time;
 
-use super::{Plan, Report};
+use super::line::Line;
+use super::{Plan, Protocol, Report};
 use crate::emulated_arm::Arm;
 
 /// Something that goes on for a while, now and then.
@@ -36,33 +37,28 @@ impl Trouble {
             Self::Alarm => (30.0, 15.0),
         }
     }
+
+    fn befalls(self, protocol: Protocol) -> bool {
+        match self {
+            Self::Garbage => protocol.checks_requests(),
+            Self::Alarm => protocol.has_alarms(),
+            Self::Unplug | Self::PowerDip | Self::DeadServo => true,
+        }
+    }
 }
 
-/// Damages of single answers, as the emulator's commands have them, with their shares of all.
-const DAMAGES: [(&str, f64); 14] = [
-    ("silent", 1.0),
-    ("late ms=0.3", 0.3),
-    ("late ms=1.5", 0.3),
-    ("late ms=6", 0.4),
-    ("truncated", 1.0),
-    ("corrupt", 1.0),
-    ("noise", 1.0),
-    ("duplicate", 1.0),
-    ("wrong_id", 1.0),
-    ("stale", 1.0),
-    ("dribble ms=0.05", 0.5),
-    ("dribble ms=0.5", 0.5),
-    ("alarm bits=overload", 0.5),
-    ("alarm bits=voltage,overheat", 0.5),
-];
 /// The part of the host's cycles in which one of its requests loses a bit.
 const SPOILED_REQUESTS: f64 = 0.003;
+/// A cycle has a few requests, of which any may be hit.
+const REQUESTS: u32 = 8;
+/// So many cycles have as many, as each has one for the positions and one for the goals at least.
+const CYCLES_OF_REQUESTS: u32 = REQUESTS / 2 + 1;
 const MS: Duration = Duration::from_millis(1);
 
 /// See the module's text.
 pub(crate) struct Injector {
+    protocol: Protocol,
     random: fastrand::Rng,
-    ids: Vec<u8>,
     next: Vec<(Trouble, Time)>,
     /// When the plug is pulled, and when it is back.
     unplugged: Option<(Time, Time)>,
@@ -77,21 +73,20 @@ pub(crate) struct Injector {
 
 impl Injector {
     /// What will go wrong with this arm.
-    pub(crate) fn new(plan: Plan, arm: &Arm<SimulatedPort>, now: Time) -> Self {
+    pub(crate) fn new(protocol: Protocol, plan: Plan, arm: &Arm<Line>, now: Time) -> Self {
         let mut random = fastrand::Rng::with_seed(plan.seed ^ 0x1D);
         let first = |trouble: Trouble| {
             let latest = trouble.period().1.min(0.8 * plan.lasts.as_secs_f64());
             (trouble, now + secs(2.0 + random.f64() * (latest - 2.0).max(0.0)))
         };
-        let next = Trouble::ALL.into_iter().map(first).collect();
-        let shares: f64 = DAMAGES.iter().map(|(_, share)| share).sum();
-        for (damage, share) in DAMAGES {
-            arm.emulate(&format!("fault {damage} probability={}", plan.damaged * share / shares));
+        let next = Trouble::ALL.into_iter().filter(|trouble| trouble.befalls(protocol)).map(first).collect();
+        for (damage, part) in protocol.damages() {
+            arm.emulate(&format!("fault {damage} probability={}", plan.damaged * part));
         }
         let count = arm.setup.joints.len();
         Self {
+            protocol,
             random,
-            ids: (1..).take(count).collect(),
             next,
             unplugged: None,
             garbled_until: Time(0),
@@ -103,14 +98,15 @@ impl Injector {
     }
 
     /// What goes wrong from now on until the next cycle.
-    pub(crate) fn act(&mut self, arm: &Arm<SimulatedPort>, now: Time, report: &mut Report) {
-        if self.random.f64() < SPOILED_REQUESTS {
-            arm.emulator.spoil_next_request();
+    pub(crate) fn act(&mut self, arm: &Arm<Line>, now: Time, report: &mut Report) {
+        if self.protocol.checks_requests() && self.random.f64() < SPOILED_REQUESTS {
+            let others = self.random.u32(..REQUESTS);
+            self.any_port(arm).spoil_request_after(others);
             self.spoiled_at = now;
             report.injected("spoiled_request", 1);
         }
         if self.garbled_until <= now {
-            arm.emulator.set_baud_rate_bps(None);
+            arm.emulator.ports().iter().for_each(|port| port.set_baud_rate_bps(None));
         }
         for index in 0..self.next.len() {
             let (trouble, at) = self.next[index];
@@ -123,12 +119,14 @@ impl Injector {
     }
 
     /// Counts the answers that were damaged; to be called once, at the end.
-    pub(crate) fn count_damages(arm: &Arm<SimulatedPort>, report: &mut Report) {
-        arm.emulator.with_bus(|bus, _| {
-            for (kind, hits) in bus.wire.faults.hits_by_kind() {
-                report.injected(kind, hits);
-            }
-        });
+    pub(crate) fn count_damages(arm: &Arm<Line>, report: &mut Report) {
+        for port in arm.emulator.ports() {
+            port.with_bus(|bus, _| {
+                for (kind, hits) in bus.wire.faults.hits_by_kind().filter(|(_, hits)| 0 < *hits) {
+                    report.injected(kind, hits);
+                }
+            });
+        }
     }
 
     /// When the plug was pulled the last time, and when it was back.
@@ -154,7 +152,7 @@ impl Injector {
 
     /// Whether goals may not have arrived in the cycle that began at `began`.
     pub(crate) fn loses_goals(&self, began: Time) -> bool {
-        self.is_line_dead(began) || began <= self.spoiled_at + 2 * self.period
+        self.is_line_dead(began) || began <= self.spoiled_at + CYCLES_OF_REQUESTS * self.period
     }
 
     /// Whether a servo lost its power since `since`.
@@ -162,49 +160,60 @@ impl Injector {
         since <= self.without_power_until[joint]
     }
 
-    fn begin(&mut self, trouble: Trouble, arm: &Arm<SimulatedPort>, now: Time, report: &mut Report) {
-        let joint = self.random.usize(..self.ids.len());
-        let id = self.ids[joint];
+    fn begin(&mut self, trouble: Trouble, arm: &Arm<Line>, now: Time, report: &mut Report) {
+        let joint = self.random.usize(..self.dead_until.len());
+        let (port, id) = arm.emulator.of(joint);
         // In the middle of whatever the bus does then.
         let at = now + self.up_to_ms(5.0);
         match trouble {
             Trouble::Unplug => {
                 let back = at + 100 * MS + self.up_to_ms(2500.0);
-                arm.emulator.schedule(at, "unplug");
-                arm.emulator.schedule(back, "replug");
+                port.schedule(at, "unplug");
+                port.schedule(back, "replug");
                 self.unplugged = Some((at, back));
                 report.injected("unplug", 1);
             }
             Trouble::PowerDip => {
                 let lasts = 20 * MS + self.up_to_ms(250.0);
-                let all = self.random.u8(..3) == 0;
-                let whom = if all { String::new() } else { format!(" id={id}") };
-                arm.emulator.schedule(at, &format!("fault brownout{whom} ms={}", lasts.as_millis()));
-                for (index, until) in self.without_power_until.iter_mut().enumerate() {
-                    if all || index == joint {
-                        *until = at + lasts;
+                let all = self.random.u8(..3) == 0 || self.protocol.is_of_a_board();
+                if all {
+                    for port in arm.emulator.ports() {
+                        port.schedule(at, &format!("fault brownout ms={}", lasts.as_millis()));
                     }
+                    self.without_power_until.fill(at + lasts);
+                } else {
+                    port.schedule(at, &format!("fault brownout id={id} ms={}", lasts.as_millis()));
+                    self.without_power_until[joint] = at + lasts;
                 }
                 report.injected("power_dip", 1);
             }
             Trouble::DeadServo => {
                 let until = at + 30 * MS + self.up_to_ms(1200.0);
-                arm.emulator.schedule(at, &format!("fault silent id={id}"));
-                arm.emulator.schedule(until, &format!("clear silent id={id}"));
-                self.dead_until[joint] = until;
+                port.schedule(at, &format!("fault silent id={id}"));
+                port.schedule(until, &format!("clear silent id={id}"));
+                match self.protocol.is_of_a_board() {
+                    // Who is asked for the whole board has the first one's id.
+                    true => self.dead_until.fill(until),
+                    false => self.dead_until[joint] = until,
+                }
                 report.injected("dead_servo", 1);
             }
             Trouble::Garbage => {
                 self.garbled_until = now + 20 * MS + self.up_to_ms(250.0);
-                arm.emulator.set_baud_rate_bps(Some(57_600));
+                port.set_baud_rate_bps(Some(57_600));
                 report.injected("garbage_baud", 1);
             }
             Trouble::Alarm => {
-                arm.emulator.schedule(at, &format!("fault alarm id={id} bits=overload,voltage"));
-                arm.emulator.schedule(at + self.up_to_ms(4000.0), &format!("clear alarm id={id}"));
+                port.schedule(at, &format!("fault alarm id={id} bits=overload,voltage"));
+                port.schedule(at + self.up_to_ms(4000.0), &format!("clear alarm id={id}"));
                 report.injected("alarm_for_long", 1);
             }
         }
+    }
+
+    fn any_port<'a>(&mut self, arm: &'a Arm<Line>) -> &'a SimulatedPort {
+        let ports = arm.emulator.ports();
+        &ports[self.random.usize(..ports.len())]
     }
 
     fn up_to_ms(&mut self, most: f64) -> Duration {

@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use servo_arm::control::arm::ArmRequest;
 use servo_arm::control::safety::State;
 use servo_arm::servo::clock;
-use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::servo::snapshot::Snapshot;
 use servo_arm::units::Time;
 
-use super::Report;
 use super::injector::Injector;
+use super::line::Line;
+use super::{Protocol, Report};
 use crate::emulated_arm::Arm;
 
 /// A servo as it is.
@@ -42,10 +42,13 @@ struct Watched {
     was_within: bool,
     was_asked_to_let_go: bool,
     was_disconnected: bool,
+    /// The last state that was no fault.
+    state_before: State,
 }
 
 /// See the module's text.
 pub(crate) struct Observer {
+    protocol: Protocol,
     joints: Vec<Watched>,
     /// When the port came back that was not identified since.
     awaited: Option<Time>,
@@ -67,10 +70,11 @@ const OVERSHOOT: f64 = 0.04;
 
 impl Observer {
     /// Somebody who has not seen anything yet.
-    pub(crate) fn new(arm: &Arm<SimulatedPort>) -> Self {
+    pub(crate) fn new(protocol: Protocol, arm: &Arm<Line>) -> Self {
         let now = clock::now();
         let joint = Watched { heard: now, goals_since: now, ..Watched::default() };
         Self {
+            protocol,
             joints: vec![joint; arm.setup.joints.len()],
             awaited: None,
             seen_unplug: None,
@@ -82,7 +86,7 @@ impl Observer {
     /// Looks at a cycle that has just ended; `asked` is what a user asked for before it.
     pub(crate) fn see(
         &mut self,
-        arm: &Arm<SimulatedPort>,
+        arm: &Arm<Line>,
         snapshot: &Snapshot,
         asked: Option<ArmRequest>,
         injector: &Injector,
@@ -94,12 +98,16 @@ impl Observer {
         }
         self.judge_reconnection(snapshot, now, injector, report);
         self.judge_service(snapshot, now, report);
-        let truths = look(arm, now);
+        let protocol = self.protocol;
+        let truths = look(protocol, arm, now);
         for (index, truth) in truths.into_iter().enumerate() {
-            let mut eyes = Eyes { arm, snapshot, index, now, injector, report };
+            let mut eyes = Eyes { protocol, arm, snapshot, index, now, injector, report };
             let joint = &mut self.joints[index];
             joint.note_request(asked, snapshot);
             joint.judge_torque(truth, &mut eyes);
+            if snapshot.state != State::Faulted {
+                joint.state_before = snapshot.state;
+            }
             joint.past.push_back(truth);
             if MEMORY < joint.past.len() {
                 joint.past.pop_front();
@@ -145,7 +153,8 @@ impl Observer {
 
 /// What a joint is judged with.
 struct Eyes<'a> {
-    arm: &'a Arm<SimulatedPort>,
+    protocol: Protocol,
+    arm: &'a Arm<Line>,
     snapshot: &'a Snapshot,
     index: usize,
     now: Time,
@@ -160,9 +169,10 @@ impl Eyes<'_> {
         self.report.violation(self.now, format!("{joint} ({state}): {sentence}"));
     }
 
-    /// A tick of the servo in its joint's units.
+    /// How far apart positions are that the servo can tell apart, in its joint's units.
     fn tick(&self) -> f64 {
-        self.arm.setup.hardware.servos[self.index].calibration.rate_to_rad_s(1.0).abs()
+        let calibration = self.arm.setup.hardware.servos[self.index].calibration;
+        calibration.rate_to_rad_s(self.protocol.coarseness()).abs()
     }
 }
 
@@ -191,8 +201,10 @@ impl Watched {
             }
         }
         if before.torque && !truth.torque {
-            // Torque that was on its way when a servo did not follow is taken back everywhere.
-            let is_taken_back = eyes.snapshot.state == State::Faulted && !eyes.snapshot.torque
+            // Torque that was on its way when a servo did not follow is taken back everywhere, where it was found, too.
+            let is_faulted = eyes.snapshot.state == State::Faulted;
+            let is_taken_back = is_faulted
+                && (!eyes.snapshot.torque || self.state_before == State::Energizing)
                 || eyes.snapshot.state == State::Releasing
                 || self.was_asked_to_let_go
                 || self.switched_on_at.is_some();
@@ -207,7 +219,7 @@ impl Watched {
         if let Some(from) = self.switched_on_at {
             if eyes.snapshot.state.can_move() || !truth.torque {
                 self.switched_on_at = None;
-            } else if SETTLING < (truth.position - from).abs() {
+            } else if !eyes.protocol.is_of_a_board() && SETTLING < (truth.position - from).abs() {
                 self.switched_on_at = None;
                 eyes.report.out_of_limits += 1;
                 eyes.complain(&format!(
@@ -231,6 +243,9 @@ impl Watched {
         let gap = joint.stamp.secs_since(self.heard);
         eyes.report.max_state_gap_s = eyes.report.max_state_gap_s.max(gap);
         self.heard = self.heard.max(joint.stamp);
+        if eyes.protocol.is_of_a_board() {
+            return;
+        }
         eyes.report.positions += 1;
         let Some((least, most)) =
             self.range(joint.stamp - HELD_UP_CYCLES * eyes.arm.setup.period, joint.stamp)
@@ -257,8 +272,11 @@ impl Watched {
         let limits = eyes.arm.setup.limits[eyes.index];
         let tick = eyes.tick();
         let Some(&last) = self.past.back() else { return };
-        if !last.torque || self.switched_on_at.is_some() {
-            self.goals_since = last.at;
+        // When torque is asked for it comes on where the joint is, be that beyond a limit; and it may never have gone off,
+        // as when a servo has only given its host up.
+        let is_switched_on = self.switched_on_at.is_some() || eyes.snapshot.state == State::Energizing;
+        if !last.torque || is_switched_on {
+            (self.goals_since, self.was_within) = (last.at, false);
             return;
         }
         let is_within = (limits.lower() - tick..=limits.upper() + tick).contains(&last.goal);
@@ -280,9 +298,9 @@ impl Watched {
                 continue;
             }
             let period = eyes.arm.setup.period;
-            // A cycle's goals are written a little earlier or later than those of the one before.
-            let elapsed = last.at.saturating_since(before.at) + period;
-            let elapsed = if cycles == 1 { elapsed } else { elapsed.max(period * 2) };
+            // A cycle's goals are written, and looked at, a little earlier or later than those of the one before.
+            let cycles = period * u32::try_from(cycles).unwrap_or(0);
+            let elapsed = last.at.saturating_since(before.at).max(cycles) + period;
             let step = (last.goal - before.goal).abs();
             if limits.max_velocity() * elapsed.as_secs_f64() + 2.0 * tick < step {
                 eyes.report.out_of_limits += 1;
@@ -304,6 +322,10 @@ impl Watched {
         let Some(&before) = self.past.len().checked_sub(WINDOW + 1).and_then(|at| self.past.get(at)) else {
             return;
         };
+        // A servo that knows nothing but pulses goes to them as fast as it can.
+        if eyes.protocol.is_of_a_board() {
+            return;
+        }
         let elapsed = truth.at.secs_since(before.at);
         let moved = (truth.position - before.position).abs();
         // A motor that was pushed away returns at the speed that it was told, which is the limit.
@@ -315,23 +337,24 @@ impl Watched {
 }
 
 /// The servos as they are now.
-fn look(arm: &Arm<SimulatedPort>, now: Time) -> Vec<Truth> {
+fn look(protocol: Protocol, arm: &Arm<Line>, now: Time) -> Vec<Truth> {
     let servos = &arm.setup.hardware.servos;
-    arm.emulator.with_bus(|bus, _| {
-        let mut truths = Vec::with_capacity(servos.len());
-        bus.each_servo(|servo| {
-            servo.advance(now);
-            let Some(config) = servos.get(truths.len()) else { return };
-            let calibration = config.calibration;
-            let joint = |ticks: f64| calibration.rate_to_rad_s(ticks - f64::from(calibration.zero.0));
-            let register = |name: &str| servo.get(name).unwrap_or_default() as f64;
-            truths.push(Truth {
-                at: now,
-                position: joint(servo.motor().position() - servo.encoder_at(0.0)),
-                goal: joint(register("goal_position")),
-                torque: register("torque_enable") == 1.0,
-            });
+    let mut truths = Vec::with_capacity(servos.len());
+    arm.emulator.each_servo(|servo, _| {
+        servo.advance(now);
+        let Some(config) = servos.get(truths.len()) else { return };
+        let calibration = config.calibration;
+        let joint = |counts: f64| {
+            let ticks = protocol.ticks_a_count() * counts;
+            calibration.rate_to_rad_s(ticks - f64::from(calibration.zero.0))
+        };
+        let register = |name: &str| servo.get(name).unwrap_or_default() as f64;
+        truths.push(Truth {
+            at: now,
+            position: joint(servo.motor().position() - servo.encoder_at(0.0)),
+            goal: joint(register("goal_position")),
+            torque: register("torque_enable") == 1.0,
         });
-        truths
-    })
+    });
+    truths
 }

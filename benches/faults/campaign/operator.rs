@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::line::Line;
 use servo_arm::config::controller::JointTolerance;
 use servo_arm::control::arm::ArmRequest;
 use servo_arm::control::follower::{Goal, GoalId, Outcome, Request, Tolerances};
 use servo_arm::control::safety::State;
 use servo_arm::servo::ports::ArmEvent;
-use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::trajectory::motion::Motion;
 use servo_arm::trajectory::waypoints::{LimitsPolicy, Point, Rules, Waypoints};
 use servo_arm::units::Time;
@@ -22,17 +22,16 @@ pub(crate) struct Operator {
     goal: u64,
     /// When the state was entered in which the arm is.
     since: (State, Time),
-    /// What was asked last, and when.
-    asked: Option<(ArmRequest, Time)>,
+    /// When something was asked last.
+    asked: Option<Time>,
     next_goal: Time,
-    /// Whether a reset was refused, and torque was then switched off, in this state.
+    /// Whether a reset was refused, and nothing was asked since.
     was_refused: bool,
-    has_let_go: bool,
 }
 
 /// A person needs so long to see what happened.
 const REACTION: Duration = Duration::from_millis(300);
-/// What was asked and has no effect is asked again after this long.
+/// What was asked has an effect within this time, or something else is asked.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Operator {
@@ -46,16 +45,15 @@ impl Operator {
             asked: None,
             next_goal: Time(0),
             was_refused: false,
-            has_let_go: false,
         }
     }
 
     /// What is asked for before the next cycle.
-    pub(crate) fn act(&mut self, arm: &mut Arm<SimulatedPort>, now: Time) -> Option<ArmRequest> {
+    pub(crate) fn act(&mut self, arm: &mut Arm<Line>, now: Time) -> Option<ArmRequest> {
         let state = arm.control.snapshot().state;
         if state != self.since.0 {
             self.since = (state, now);
-            (self.asked, self.was_refused, self.has_let_go) = (None, false, false);
+            (self.asked, self.was_refused) = (None, false);
         }
         let waited = now.saturating_since(self.since.1);
         match state {
@@ -64,8 +62,8 @@ impl Operator {
                 None
             }
             State::Identified if REACTION < waited => self.ask(arm, ArmRequest::TorqueOn, now),
-            State::Faulted if REACTION < waited && self.was_refused && !self.has_let_go => {
-                self.has_let_go = true;
+            // Which is what the refusal says.
+            State::Faulted if REACTION < waited && self.was_refused => {
                 self.ask(arm, ArmRequest::TorqueOff, now)
             }
             State::Faulted if REACTION < waited => self.ask(arm, ArmRequest::Reset, now),
@@ -74,7 +72,7 @@ impl Operator {
     }
 
     /// Listens to what the arm says.
-    pub(crate) fn hear(&mut self, arm: &mut Arm<SimulatedPort>, report: &mut Report) {
+    pub(crate) fn hear(&mut self, arm: &mut Arm<Line>, report: &mut Report) {
         for event in arm.events() {
             match event {
                 ArmEvent::Refused(ArmRequest::Reset, _) => {
@@ -91,18 +89,17 @@ impl Operator {
         }
     }
 
-    fn ask(&mut self, arm: &mut Arm<SimulatedPort>, request: ArmRequest, now: Time) -> Option<ArmRequest> {
-        let is_known = |(asked, at): (ArmRequest, Time)| asked == request && now < at + PATIENCE;
-        if self.asked.is_some_and(is_known) {
+    fn ask(&mut self, arm: &mut Arm<Line>, request: ArmRequest, now: Time) -> Option<ArmRequest> {
+        if self.asked.is_some_and(|at| now < at + PATIENCE) {
             return None;
         }
-        self.asked = Some((request, now));
+        (self.asked, self.was_refused) = (Some(now), false);
         arm.ask(request);
         Some(request)
     }
 
     /// Some go on until they are reached, some are replaced on the way.
-    fn send_goal(&mut self, arm: &Arm<SimulatedPort>, now: Time) {
+    fn send_goal(&mut self, arm: &Arm<Line>, now: Time) {
         let setup = &arm.setup;
         let count = 1 + self.random.usize(..3);
         let mut time_from_start = 0.0;

@@ -7,12 +7,16 @@ use serde_json::{Value as Json, json};
 use servo_arm::control::safety::State;
 use servo_arm::units::Time;
 
+use super::Protocol;
+
 /// The numbers of one protocol's campaign.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
-    protocol: &'static str,
-    injected: BTreeMap<&'static str, u64>,
-    states: BTreeMap<String, u64>,
+    protocol: Protocol,
+    /// How many faults of each kind.
+    pub(crate) injected: BTreeMap<&'static str, u64>,
+    /// How often each state was entered.
+    pub(crate) states: BTreeMap<String, u64>,
     /// Sentences about what must not be, the first few of each leg.
     pub(crate) violations: Vec<String>,
     /// Fresh positions where the joint was not.
@@ -46,7 +50,7 @@ const MOST_SENTENCES: usize = 12;
 
 impl Report {
     /// Nothing was found yet.
-    pub(crate) fn new(protocol: &'static str) -> Self {
+    pub(crate) fn new(protocol: Protocol) -> Self {
         Self {
             protocol,
             injected: BTreeMap::new(),
@@ -80,7 +84,11 @@ impl Report {
     /// Something that must not be.
     pub(crate) fn violation(&mut self, at: Time, sentence: String) {
         if self.violations.len() < MOST_SENTENCES {
-            self.violations.push(format!("{}: at {:.4} s: {sentence}", self.protocol, at.0 as f64 * 1e-9));
+            self.violations.push(format!(
+                "{}: at {:.4} s: {sentence}",
+                self.protocol.name(),
+                at.0 as f64 * 1e-9
+            ));
         }
     }
 
@@ -99,7 +107,7 @@ impl Report {
     /// All numbers.
     pub(crate) fn json(&self) -> Json {
         json!({
-            "protocol": self.protocol,
+            "protocol": self.protocol.name(),
             "minutes": self.simulated.as_secs_f64() / 60.0,
             "faults_injected": self.injected,
             "positions": self.positions,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::config::hardware::{BusConfig, ServoConfig};
 use crate::servo::control_thread::ArmSetup;
-use crate::servo::driver::{DrivenServo, JointRating};
+use crate::servo::driver::{DrivenServo, Identity, JointRating};
 
 pub(super) use crate::config::hardware::MAX_BUS_SERVOS as MOST_SERVOS;
 
@@ -67,6 +67,12 @@ impl Plan {
         plan
     }
 
+    /// The servos of a plain arm were connected before.
+    pub(super) fn remember(&mut self, known: &[Option<Identity>]) {
+        let servos = self.buses.first_mut().into_iter().flat_map(|(_, servos)| servos);
+        servos.zip(known).for_each(|(servo, known)| servo.known = *known);
+    }
+
     /// The only bus and its servos, where each joint has one servo on it and nothing is to be merged.
     pub(super) fn as_plain(&self) -> Option<(&BusConfig, &[DrivenServo])> {
         let (bus, servos) = self.buses.first()?;
@@ -94,7 +100,7 @@ impl Plan {
             unit: if config.slides { "m" } else { "rad" },
             id: config.id,
         });
-        servos.push(DrivenServo { joint: name.to_owned(), config: config.clone(), rating });
+        servos.push(DrivenServo { joint: name.to_owned(), config: config.clone(), rating, known: None });
     }
 }
 

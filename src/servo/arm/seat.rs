@@ -88,11 +88,14 @@ impl Bus {
     /// Opens it here.
     pub(super) fn connect(
         config: BusConfig,
-        servos: Vec<DrivenServo>,
+        mut servos: Vec<DrivenServo>,
         realtime: &RealtimeConfig,
     ) -> Result<Self, IdentifyError> {
         let busy_wait = realtime.busy_wait;
         let (driver, standings) = driver::connect(&config, busy_wait, &servos)?;
+        for (index, servo) in servos.iter_mut().enumerate() {
+            servo.known = driver.identity(index);
+        }
         let count = servos.len();
         Ok(Self {
             reports: vec![ServoReport::default(); count],
