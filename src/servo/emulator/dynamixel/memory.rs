@@ -34,7 +34,9 @@ impl Memory {
     pub(super) fn power_cycle(&mut self) {
         let kept = self.kept;
         *self = Self::from_factory(0);
-        for register in XM430.iter().filter(|register| register.access == Access::Kept) {
+        let outlives =
+            |register: &&Register| register.access == Access::Kept || **register == table::MODEL_NUMBER;
+        for register in XM430.iter().filter(outlives) {
             self.now[register.span()].copy_from_slice(&kept[register.span()]);
         }
         self.kept = kept;
