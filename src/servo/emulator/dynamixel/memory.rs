@@ -165,7 +165,7 @@ impl Memory {
     }
 
     /// The address that is meant: an indirect one leads elsewhere.
-    fn meant(&self, at: usize) -> usize {
+    pub(super) fn meant(&self, at: usize) -> usize {
         for (addresses, data, count) in INDIRECT {
             if (data..data + count).contains(&at) {
                 let pointer = addresses + 2 * (at - data);

@@ -245,6 +245,11 @@ impl DynamixelServo {
         self.memory.read(address, len)
     }
 
+    /// The register behind an address, where that is an indirect one.
+    pub(super) fn meant(&self, at: usize) -> usize {
+        self.memory.meant(at)
+    }
+
     /// Takes a write, with what it brings about.
     pub(super) fn write(&mut self, address: u16, data: &[u8]) -> Result<(), ErrorCode> {
         let write = self.memory.check(address, data)?;
