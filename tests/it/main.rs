@@ -39,5 +39,6 @@ mod safety_wire;
 mod servo_tool;
 mod servo_tool_bus;
 mod servo_tool_calibrate;
+mod servo_tool_families;
 mod simulated_time;
 mod tool_on_bus;

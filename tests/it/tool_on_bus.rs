@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 use servo_arm::protocol::feetech::Id;
-use servo_arm::servo::emulator::{BusConfig, Emulator, EmulatorConfig, Endpoint, Running};
+use servo_arm::servo::emulator::{BusConfig, Emulator, EmulatorConfig, Endpoint, FamilyName, Running};
 
 /// Six emulated servos, and a place for files.
 pub(crate) struct Desk {
@@ -15,7 +15,11 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new() -> Self {
-        let bus = BusConfig::new((1..=6).map(|id| Id::new(id).unwrap()));
+        Self::of(FamilyName::FeetechSts)
+    }
+
+    pub(crate) fn of(family: FamilyName) -> Self {
+        let bus = BusConfig::of(family, (1..=6).map(|id| Id::new(id).unwrap()));
         let emulator = Emulator::spawn(EmulatorConfig::new(bus), Endpoint::Pty { link: None }).unwrap();
         Self { emulator, scratch: tempfile::tempdir().unwrap() }
     }

@@ -27,6 +27,8 @@ pub struct Register {
     pub coding: Coding,
     /// Whether its highest byte comes first.
     pub is_big_endian: bool,
+    /// The least and the greatest value that makes sense, where the maker says so.
+    pub takes: Option<(i64, i64)>,
     /// What one unit of the number is, in `unit`.
     pub scale: f64,
     /// The unit; empty for plain numbers.
@@ -137,6 +139,7 @@ impl Register {
             size,
             coding: Coding::Unsigned,
             is_big_endian,
+            takes: None,
             scale: 1.0,
             unit: String::new(),
             is_writable: true,
@@ -159,7 +162,7 @@ impl Register {
     /// # Errors
     /// Where it has too few bits for it.
     pub fn encode(&self, value: i64) -> Result<Vec<u8>, ValueError> {
-        let (least, most) = self.range();
+        let (least, most) = self.takes.unwrap_or_else(|| self.range());
         if value < least || most < value {
             return Err(ValueError::Range { register: self.name.clone(), least, most, actual: value });
         }
@@ -199,11 +202,11 @@ impl Register {
         let scaled = value as f64 * self.scale;
         match self.unit.as_str() {
             "" => String::new(),
-            unit if self.scale == 1.0 => format!("{value} {unit}"),
             unit => {
                 let digits = if self.scale < 0.01 { 4 } else { 2 };
                 let number = format!("{scaled:.digits$}");
                 let number = number.trim_end_matches('0').trim_end_matches('.');
+                let number = if number == "-0" { "0" } else { number };
                 format!("{number} {unit}")
             }
         }

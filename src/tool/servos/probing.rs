@@ -48,6 +48,8 @@ pub fn look(line: &mut dyn Ask, map: &Map, id: u8) -> Result<Presence, AskError>
         for (block, is_constant) in [(constant, true), (changing, false)] {
             if let Some((address, len)) = block {
                 rounds.push(round(id, line.listen(id, address, len)?, is_constant));
+            } else if is_constant {
+                rounds.push(round(id, line.ping(id, true)?, is_constant));
             }
         }
     }

@@ -233,6 +233,7 @@ fn family_of(line: &mut dyn Ask, asked_as: Family, id: u8) -> Family {
             Ok(_) => Family::FeetechSts,
             Err(_) => asked_as,
         },
+        Family::Dynamixel2 | Family::Lx16a => asked_as,
     }
 }
 

@@ -11,6 +11,8 @@ use crate::config::hardware::{Protocol, ServoConfig};
 use crate::config::parameters::{self, Value};
 use crate::config::{Config, Part};
 use crate::protocol::feetech::{FeetechScs, FeetechSts};
+use crate::protocol::lx16a::wire::Lx16a;
+use crate::protocol::{dynamixel, registers};
 use crate::servo::link::OpenError;
 use crate::servo::probe::{Ask, AskError, Probe, ProbeConfig};
 
@@ -51,6 +53,11 @@ pub enum Family {
     FeetechSts,
     /// Feetech SCS.
     FeetechScs,
+    /// Dynamixel Protocol 2.0.
+    Dynamixel2,
+    /// LewanSoul and Hiwonder LX-16A, which have no registers.
+    #[value(name = "lx16a")]
+    Lx16a,
 }
 
 /// A bus that was opened, and what the command line knows of its servos.
@@ -96,13 +103,20 @@ pub struct Servo {
 
 impl Family {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::FeetechSts, Self::FeetechScs];
+    pub const ALL: [Self; 4] = [Self::FeetechSts, Self::FeetechScs, Self::Dynamixel2, Self::Lx16a];
 
     /// Its name in configurations.
     pub fn name(self) -> &'static str {
+        self.registers().map_or("lx16a", registers::Family::name)
+    }
+
+    /// The family of its registers, where it has any.
+    pub fn registers(self) -> Option<registers::Family> {
         match self {
-            Self::FeetechSts => "feetech_sts",
-            Self::FeetechScs => "feetech_scs",
+            Self::FeetechSts => Some(registers::Family::FeetechSts),
+            Self::FeetechScs => Some(registers::Family::FeetechScs),
+            Self::Dynamixel2 => Some(registers::Family::Dynamixel2),
+            Self::Lx16a => None,
         }
     }
 
@@ -117,6 +131,10 @@ impl Family {
             Self::FeetechSts | Self::FeetechScs => {
                 &[1_000_000, 500_000, 250_000, 128_000, 115_200, 76_800, 57_600, 38_400]
             }
+            Self::Dynamixel2 => {
+                &[57_600, 1_000_000, 2_000_000, 3_000_000, 4_000_000, 4_500_000, 115_200, 9600]
+            }
+            Self::Lx16a => &[115_200],
         }
     }
 
@@ -124,13 +142,17 @@ impl Family {
     pub fn offset_rule(self) -> (i32, bool) {
         match self {
             Self::FeetechSts | Self::FeetechScs => (2047, false),
+            // More than a quarter turn has no effect in position mode.
+            Self::Dynamixel2 => (1024, true),
+            Self::Lx16a => (0, true),
         }
     }
 
     /// What the register of the mode holds in position mode.
     pub fn position_mode(self) -> i64 {
         match self {
-            Self::FeetechSts | Self::FeetechScs => 0,
+            Self::FeetechSts | Self::FeetechScs | Self::Lx16a => 0,
+            Self::Dynamixel2 => 3,
         }
     }
 
@@ -142,22 +164,22 @@ impl Family {
         Ok(match self {
             Self::FeetechSts => Box::new(Probe::<FeetechSts>::open(config)?),
             Self::FeetechScs => Box::new(Probe::<FeetechScs>::open(config)?),
+            Self::Dynamixel2 => Box::new(Probe::<dynamixel::Dynamixel2>::open(config)?),
+            Self::Lx16a => Box::new(Probe::<Lx16a>::open(config)?),
         })
     }
 
+    /// The family of a bus.
     fn of(protocol: Protocol) -> anyhow::Result<Self> {
         match protocol {
             Protocol::FeetechSts => Ok(Self::FeetechSts),
             Protocol::FeetechScs => Ok(Self::FeetechScs),
-            Protocol::Dynamixel2 => {
-                bail!(
-                    "servo_tool speaks feetech_sts and feetech_scs, not dynamixel2; take a bus of those with --bus"
-                )
-            }
-            Protocol::Lx16a | Protocol::Maestro | Protocol::Pca9685 => {
+            Protocol::Dynamixel2 => Ok(Self::Dynamixel2),
+            Protocol::Lx16a => Ok(Self::Lx16a),
+            Protocol::Maestro | Protocol::Pca9685 => {
                 let name = protocol.name();
                 bail!(
-                    "servos that speak {name} have no registers, which this is about; take a bus of others with --bus"
+                    "PWM servos on a {name} answer nothing, so there is nothing to ask; take a bus of others with --bus"
                 )
             }
         }
@@ -323,7 +345,16 @@ impl Session {
     /// # Errors
     /// Where it does not answer.
     pub fn servo(&mut self, id: u8) -> anyhow::Result<Servo> {
-        let usual = self.map.clone().unwrap_or_else(|| maps::of_model(self.family, None));
+        if self.family.registers().is_none() {
+            bail!("servos that speak {} have no registers; scan and ping are for them", self.family.name());
+        }
+        let member = self.members.iter().find(|member| member.config.id == id);
+        let configured = member.and_then(|member| member.config.map.as_deref()).map(maps::of);
+        let usual = self
+            .map
+            .clone()
+            .or_else(|| configured.clone())
+            .unwrap_or_else(|| maps::of_model(self.family, None));
         let model = match usual.role(Role::Model) {
             Some(register) => {
                 let model = super::eeprom::read(self.line.as_mut(), id, register)
@@ -332,7 +363,13 @@ impl Session {
             }
             None => None,
         };
-        let map = self.map.clone().unwrap_or_else(|| maps::of_model(self.family, model));
+        // What the servo says of itself counts over what was configured, unless nobody knows that model.
+        let known = model.filter(|model| maps::model_name(self.family, *model).is_some());
+        let map = match (&self.map, configured) {
+            (Some(map), _) => map.clone(),
+            (None, Some(map)) if known.is_none() => map,
+            _ => maps::of_model(self.family, model),
+        };
         let firmware = self.firmware(id, &map)?;
         Ok(Servo { id, model, firmware, map })
     }

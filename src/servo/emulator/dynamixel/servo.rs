@@ -60,7 +60,6 @@ pub(super) struct DynamixelServo {
     voltage: f64,
     goal_while_off: GoalWhileOff,
     knows_fast_reads: bool,
-    baud_at_power_up: i64,
     /// When the servo last heard an instruction, whomever it was for.
     heard: Time,
     updated: Time,
@@ -189,7 +188,6 @@ impl DynamixelServo {
             voltage: config.voltage,
             goal_while_off: config.goal_while_off,
             knows_fast_reads: config.knows_fast_reads,
-            baud_at_power_up: baud_code,
             heard: now,
             updated: now,
             asleep_until: now,
@@ -208,10 +206,9 @@ impl DynamixelServo {
         return_delay(self.value(&table::RETURN_DELAY_TIME))
     }
 
-    /// Whether it has power, and the speed of the wire: one whose speed was changed is deaf for a host that goes on as
-    /// before.
+    /// Whether it has power. A terminal has no speed, so that it hears whatever its own speed is.
     pub(super) fn hears(&self, at: Time) -> bool {
-        self.is_awake(at) && self.value(&table::BAUD_RATE) == self.baud_at_power_up
+        self.is_awake(at)
     }
 
     /// Whether it obeys what is sent to `id`; it answers to its own id only.
