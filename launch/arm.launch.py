@@ -1,17 +1,16 @@
 """Starts the arm: real servos by default, emulated ones with `sim:=emulator`."""
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, ExecuteProcess, GroupAction
-from launch.conditions import IfCondition
-from launch.substitutions import EqualsSubstitution, LaunchConfiguration, NotEqualsSubstitution, PathJoinSubstitution
+import pathlib
+
+import yaml
+from launch import Action, LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import ExecutableInPackage, FindPackageShare
 
 
 def generate_launch_description() -> LaunchDescription:
-    config = LaunchConfiguration("config")
-    emulated_port = LaunchConfiguration("emulated_port")
-    sim = LaunchConfiguration("sim")
     return LaunchDescription(
         [
             DeclareLaunchArgument(
@@ -21,8 +20,8 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "port",
-                default_value="/dev/ttyACM0",
-                description="Serial port of the servo bus, or tcp://host:port of a serial server",
+                default_value="",
+                description="Serial port of the only servo bus, or tcp://host:port of a serial server; as the file says it",
             ),
             DeclareLaunchArgument(
                 "sim",
@@ -33,35 +32,44 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "emulated_port",
                 default_value="/tmp/servo_arm",
-                description="Link to its port that the emulator makes, with sim:=emulator",
+                description="Link to its port that the emulator makes, with sim:=emulator; of several buses, what links begin with",
             ),
-            Node(
-                condition=IfCondition(NotEqualsSubstitution(sim, "emulator")),
-                package="servo_arm",
-                executable="arm_node",
-                parameters=[config, {"port": LaunchConfiguration("port")}],
-                output="screen",
-            ),
-            GroupAction(
-                condition=IfCondition(EqualsSubstitution(sim, "emulator")),
-                actions=[
-                    ExecuteProcess(
-                        cmd=[
-                            ExecutableInPackage(package="servo_arm", executable="servo_emulator"),
-                            *("--config", config, "--link", emulated_port, "--pace"),
-                        ],
-                        output="screen",
-                    ),
-                    # Comes back by itself when it was there before the emulator's port.
-                    Node(
-                        package="servo_arm",
-                        executable="arm_node",
-                        parameters=[config, {"port": emulated_port}],
-                        output="screen",
-                        respawn=True,
-                        respawn_delay=1.0,
-                    ),
-                ],
-            ),
+            OpaqueFunction(function=start),
         ]
     )
+
+
+def start(context: LaunchContext) -> list[Action]:
+    config, port, link = (context.launch_configurations[name] for name in ("config", "port", "emulated_port"))
+    if context.launch_configurations["sim"] != "emulator":
+        return [arm_node(config, {"port": port} if port else {})]
+    buses = buses_of(pathlib.Path(config))
+    emulator = ExecuteProcess(
+        cmd=[
+            ExecutableInPackage(package="servo_arm", executable="servo_emulator"),
+            *("--config", config, "--link", link, "--pace"),
+        ],
+        output="screen",
+    )
+    ports = {f"bus.{bus}.port": f"{link}.{bus}" for bus in buses} or {"port": link}
+    # Comes back by itself when it was there before the emulator's port.
+    return [emulator, arm_node(config, ports, respawn=True, respawn_delay=1.0)]
+
+
+def arm_node(config: str, ports: dict[str, str], **options: object) -> Node:
+    # The other nodes of the process know of no buses.
+    words = [word for name, port in ports.items() for word in ("-p", f"hardware_node:{name}:={port}")]
+    return Node(
+        package="servo_arm",
+        executable="arm_node",
+        parameters=[config],
+        ros_arguments=words,
+        output="screen",
+        **options,
+    )
+
+
+def buses_of(config: pathlib.Path) -> list[str]:
+    """The names of the buses of an arm that has several."""
+    nodes = yaml.safe_load(config.read_text()).values()
+    return [bus for node in nodes for bus in node.get("ros__parameters", {}).get("buses", [])]

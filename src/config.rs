@@ -153,6 +153,24 @@ impl Config {
         given.extend(overrides.clone());
         Self::new(&given, &[Part::Hardware])
     }
+
+    /// The same for an arm whose buses are elsewhere than the file says, if it says so at all: `port_of` says it of a
+    /// bus by its name, which is empty for an only one.
+    ///
+    /// # Errors
+    /// Where the file is unusable, or a parameter is.
+    pub fn read_hardware_at(
+        path: &Path,
+        overrides: &Parameters,
+        port_of: impl Fn(&str) -> String,
+    ) -> Result<Self, ConfigError> {
+        let mut given = parameters::read(path, "/hardware_node")?;
+        given.extend(overrides.clone());
+        for bus in hardware::bus_names(&given) {
+            given.insert(hardware::port_parameter(&bus), Value::String(port_of(&bus)));
+        }
+        Self::new(&given, &[Part::Hardware])
+    }
 }
 
 /// Sections that are read one after the other from what was given, and what there was to say of them.

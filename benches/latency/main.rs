@@ -64,6 +64,9 @@ struct Options {
     bench: bool,
 }
 
+/// The arm's only bus has no name.
+const ONLY_BUS: &str = "";
+
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let config_file = match &options.config {
@@ -112,7 +115,8 @@ async fn measure(
 ) -> anyhow::Result<(Seen, Series)> {
     // Cargo builds them together with this bench.
     let executables = Path::new(env!("CARGO_BIN_EXE_arm_node")).parent().context("no executables")?;
-    let mut processes = Processes::start_emulator(executables, config_file).await?;
+    let mut processes =
+        Processes::start_emulator(executables, config_file, vec![ONLY_BUS.to_owned()]).await?;
     let measured = drive(&mut processes, config_file, setup, options, separate, stop);
     let ended = processes.stop().await;
     let measured = measured?;
@@ -128,7 +132,7 @@ fn drive(
     separate: bool,
     stop: &Arc<AtomicBool>,
 ) -> anyhow::Result<(Seen, Series)> {
-    let wire = Wire::watch(&processes.control_socket())?;
+    let wire = Wire::watch(&processes.control_socket(ONLY_BUS))?;
     processes.start_nodes(config_file, separate)?;
     let mut session = Session::start(setup, wire, !separate, stop)?;
     let sleeper = Sleeper::start();

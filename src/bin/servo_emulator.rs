@@ -1,11 +1,11 @@
-//! Emulates a bus of Feetech STS servos behind a pseudo-terminal or a TCP port, until it is told to stop.
+//! Emulates servos behind pseudo-terminals or TCP ports, one for each bus of an arm, until it is told to stop.
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use servo_arm::servo::emulator::Emulator;
-use servo_arm::servo::emulator::options::Options;
+use servo_arm::servo::emulator::options::{Emulated, Options};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
@@ -22,8 +22,12 @@ fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<()> {
     // Before the port exists, so that no signal can leave it behind.
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-    let running = Emulator::spawn(options.emulator()?, options.endpoint())?;
-    writeln!(std::io::stdout(), "{}", running.port())?;
+    let mut running = Vec::new();
+    for Emulated { name, config, endpoint } in options.emulators()? {
+        let emulator = Emulator::spawn(config, endpoint)?;
+        writeln!(std::io::stdout(), "{}", format!("{name} {}", emulator.port()).trim_start())?;
+        running.push(emulator);
+    }
     signals.forever().next();
     Ok(())
 }

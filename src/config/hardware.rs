@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::declaration::Declaration;
-use super::parameters::Value;
+use super::parameters::{Parameters, Value};
 use super::pwm::{self, PwmBusConfig};
 use super::servos;
 pub use super::servos::{FurtherServo, MimicServo, Recorded, ServoConfig};
@@ -297,6 +297,19 @@ impl HardwareConfig {
         }
         self
     }
+}
+
+/// The names of the buses that an arm has by what was given; an only one may have no name.
+pub(super) fn bus_names(given: &Parameters) -> Vec<String> {
+    match given.get("buses") {
+        Some(Value::StringArray(names)) if !names.is_empty() => names.clone(),
+        _ => vec![String::new()],
+    }
+}
+
+/// The parameter that says on which port a bus is; an arm's only bus may have no name.
+pub fn port_parameter(bus: &str) -> String {
+    if bus.is_empty() { "port".to_owned() } else { format!("bus.{bus}.port") }
 }
 
 /// Keys of a bus; without a list of buses they stand at the top.

@@ -12,6 +12,7 @@ use super::ros::{self, NodeBuilder, Spun};
 use super::running_arm::RunningArm;
 use super::{hardware, parameters};
 use crate::config::Part;
+use crate::config::hardware::BusConfig;
 use crate::control::arm::ArmRequest;
 use crate::control::ensemble::MemberRequest;
 use crate::control::roster::Lifecycle;
@@ -33,7 +34,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let torque_limits: Vec<f64> = config.hardware.servos.iter().map(|servo| servo.torque_limit).collect();
     let servos = Servos {
         joints: &setup.joints,
-        plugin_name: "servo_arm/feetech_sts".to_owned(),
+        plugin_name: plugin_name(&config.hardware.buses),
         torque_limits: &torque_limits,
         own: Some((&model, setup.period)),
     };
@@ -41,8 +42,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
 
     let (thread_ports, arm_ports, requests) = ports();
     let (commander, mut goals) = EnsembleCommander::new(ensemble);
-    let (joint_publisher, mut services) =
-        hardware::offer(&mut hardware_node.node, &setup.joints, &config.hardware, requests)?;
+    let (joint_publisher, mut services) = hardware::offer(&mut hardware_node.node, &setup, requests)?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
     sinks.insert(0, Box::new(joint_publisher));
     let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.node]).map(Spun::from).collect();
@@ -79,6 +79,13 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     }
     drop(spinning);
     Ok(())
+}
+
+/// What the servos speak, as the hardware's name in a list of hardware.
+fn plugin_name(buses: &[BusConfig]) -> String {
+    let mut names: Vec<&str> = buses.iter().map(|bus| bus.protocol.name()).collect();
+    names.dedup();
+    format!("servo_arm/{}", names.join("+"))
 }
 
 fn note(event: ArmEvent, joints: &[String], services: &mut HardwareServices, controllers: &mut Controllers) {

@@ -19,9 +19,9 @@ pub use self::services::HardwareServices;
 use super::messages::stamp_of;
 use super::publisher::SnapshotSink;
 use super::statistics::Statistics;
-use crate::config::hardware::HardwareConfig;
 use crate::control::arm::ArmRequest;
 use crate::control::safety::State;
+use crate::servo::control_thread::{ArmSetup, MimicJoint};
 use crate::servo::snapshot::{JointSnapshot, ServoReport, Snapshot};
 use crate::units::Time;
 
@@ -39,6 +39,9 @@ pub struct ArmView {
 /// Publishes what the servos said.
 pub struct HardwarePublisher {
     joints: Vec<String>,
+    mimics: Vec<MimicJoint>,
+    /// The names of the buses; an only one may have none.
+    buses: Vec<String>,
     node_name: String,
     joint_states: Publisher<JointState>,
     dynamic_joint_states: Publisher<DynamicJointState>,
@@ -62,14 +65,15 @@ const DIAGNOSTICS_PERIOD: Duration = Duration::from_secs(1);
 /// Where one of them cannot be created.
 pub fn offer(
     node: &mut Node,
-    joints: &[String],
-    config: &HardwareConfig,
+    arm: &ArmSetup,
     requests: Producer<ArmRequest>,
 ) -> anyhow::Result<(HardwarePublisher, HardwareServices)> {
     let (view_sender, view) = watch::channel(ArmView::default());
     let failed = |error| anyhow!("cannot publish joint states: {error}");
     let publisher = HardwarePublisher {
-        joints: joints.to_vec(),
+        joints: arm.joints.clone(),
+        mimics: arm.mimics.clone(),
+        buses: arm.hardware.buses.iter().map(|bus| bus.name.clone()).collect(),
         node_name: node.fully_qualified_name().map_err(failed)?,
         joint_states: node.create_publisher("joint_states", QosProfile::default()).map_err(failed)?,
         dynamic_joint_states: node
@@ -79,11 +83,11 @@ pub fn offer(
         statistics: Statistics::default(),
         speed_scaling: node.create_publisher(SPEED_SCALING, latched()).map_err(failed)?,
         speed_factor: None,
-        misses_to_degraded: config.misses_to_degraded,
+        misses_to_degraded: arm.hardware.misses_to_degraded,
         next_diagnostics: Time(0),
         view: view_sender,
     };
-    let services = HardwareServices::offer(node, joints, requests, view)?;
+    let services = HardwareServices::offer(node, &arm.joints, requests, view)?;
     Ok((publisher, services))
 }
 
@@ -114,23 +118,36 @@ impl SnapshotSink for HardwarePublisher {
 }
 
 impl HardwarePublisher {
-    /// The joints that are known well enough to be published: a sample is used again for a few missed answers only.
+    /// Whether a joint is known well enough to be published: a sample is used again for a few missed answers only.
+    fn is_known(&self, joint: &JointSnapshot) -> bool {
+        joint.servo.stamp != Time::default() && joint.misses < self.misses_to_degraded
+    }
+
     fn known<'a>(
         &'a self,
         snapshot: &'a Snapshot,
     ) -> impl Iterator<Item = (&'a String, &'a JointSnapshot)> + Clone {
-        let is_known = |joint: &JointSnapshot| {
-            joint.servo.stamp != Time::default() && joint.misses < self.misses_to_degraded
-        };
-        self.joints.iter().zip(snapshot.joints()).filter(move |(_, joint)| is_known(joint))
+        self.joints.iter().zip(snapshot.joints()).filter(move |(_, joint)| self.is_known(joint))
+    }
+
+    /// The joints that mimic one that is known: where their own servos say they are, or where they must be.
+    fn known_mimics<'a>(
+        &'a self,
+        snapshot: &'a Snapshot,
+    ) -> impl Iterator<Item = (&'a String, &'a ServoReport)> + Clone {
+        let mimics = self.mimics.iter().zip(snapshot.mimics());
+        let known = mimics.filter(move |(mimic, _)| {
+            snapshot.joints().get(mimic.leader).is_some_and(|leader| self.is_known(leader))
+        });
+        known.map(|(mimic, report)| (&mimic.name, report))
     }
 
     /// The stamp is that of the oldest sample, so that no sample is said to be newer than it is.
     fn publish_joint_states(&self, snapshot: &Snapshot) {
-        let known = self.known(snapshot);
-        let Some(oldest) = known.clone().map(|(_, joint)| joint.servo.stamp).min() else { return };
-        let column =
-            |value: fn(&ServoReport) -> f64| known.clone().map(|(_, joint)| value(&joint.servo)).collect();
+        let joints = self.known(snapshot).map(|(name, joint)| (name, &joint.servo));
+        let known = joints.chain(self.known_mimics(snapshot));
+        let Some(oldest) = known.clone().map(|(_, servo)| servo.stamp).min() else { return };
+        let column = |value: fn(&ServoReport) -> f64| known.clone().map(|(_, servo)| value(servo)).collect();
         let message = JointState {
             header: Header { stamp: stamp_of(oldest), ..Header::default() },
             name: known.clone().map(|(name, _)| name.clone()).collect(),

@@ -27,10 +27,10 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let joints = setup.joints.clone();
 
     let (thread_ports, arm_ports, requests) = ports();
-    let HardwareConfig { command_timeout, command_guard_rad, .. } = config.hardware;
+    let HardwareConfig { command_timeout, command_guard_rad, .. } = setup.hardware;
     let stream = CommandStream::new(setup.period.as_secs_f64(), command_timeout, command_guard_rad);
     let (commander, mut commands) = StreamCommander::new(stream);
-    let (publisher, mut services) = hardware::offer(&mut builder.node, &joints, &config.hardware, requests)?;
+    let (publisher, mut services) = hardware::offer(&mut builder.node, &setup, requests)?;
     let mut messages = builder
         .node
         .subscribe::<JointState>("joint_commands", QosProfile::default())

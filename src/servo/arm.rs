@@ -17,7 +17,7 @@ use super::bus::{BusCounters, LinkLost};
 use super::clock;
 use super::control_thread::ArmSetup;
 use super::driver::{self, Driver, IdentifyError, Identity};
-use super::snapshot::ServoReport;
+use super::snapshot::{BusReport, ServoReport};
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::units::Time;
 use plan::{Member, Plan};
@@ -163,6 +163,11 @@ impl Driver for Arm {
 
     fn counters(&self) -> BusCounters {
         self.buses.iter().fold(BusCounters::default(), |sum, bus| joint::sum(sum, bus.counters))
+    }
+
+    fn bus_report(&self, bus: usize) -> Option<BusReport> {
+        let bus = self.buses.get(bus).filter(|_| 1 < self.buses.len())?;
+        Some(BusReport { counters: bus.counters, wire_time: bus.wire_time, lost: bus.is_lost() })
     }
 
     fn next_trouble(&mut self) -> Option<String> {

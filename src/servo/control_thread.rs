@@ -17,7 +17,7 @@ use super::clock;
 use super::driver::{Driver, IdentifyError, Identity, JointRating};
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
-use super::snapshot::{ServoReport, Snapshot};
+use super::snapshot::{ServoReport, Snapshot, part_of};
 use crate::config::hardware::{ArmEnd, HardwareConfig, TorquePolicy};
 use crate::control::arm::{ArmCore, ArmPolicy, ArmRequest, Care, MeasuredJoint, Orders};
 use crate::control::safety::State;
@@ -260,6 +260,7 @@ impl ControlLoop {
             self.snapshot.mimics_mut()[index] = report;
         }
         self.snapshot.bus = bus.counters();
+        self.snapshot.note_buses((0..).map_while(|index| bus.bus_report(index)));
     }
 
     fn carry_out(&mut self, bus: &mut dyn Driver, orders: Orders, latest: Time) -> Result<(), LinkLost> {
@@ -388,8 +389,8 @@ impl ControlLoop {
         snapshot.cycle += 1;
         (snapshot.due, snapshot.began, snapshot.ended) = (due, began, clock::now());
         snapshot.time = due + self.reading;
-        let elapsed = snapshot.ended.secs_since(started);
-        snapshot.bus_utilisation = if elapsed <= 0.0 { 0.0 } else { self.wire_time.as_secs_f64() / elapsed };
+        snapshot.elapsed = snapshot.ended.saturating_since(started);
+        snapshot.bus_utilisation = part_of(self.wire_time, snapshot.elapsed);
         (snapshot.state, snapshot.torque) = (self.core.state(), self.core.torque().may_hold());
         (snapshot.cause, snapshot.speed_factor) = (self.core.cause(), self.core.speed_factor());
         for (index, joint) in snapshot.joints_mut().iter_mut().enumerate() {

@@ -13,7 +13,7 @@ use super::maestro_arm::MaestroArm;
 use super::pca9685_arm::Pca9685Arm;
 use super::recorded::CalibrationMismatch;
 use super::register_arm::RegisterArm;
-use super::snapshot::ServoReport;
+use super::snapshot::{BusReport, ServoReport};
 use crate::config::hardware::{BusConfig, Protocol, ServoConfig};
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::protocol::dynamixel::Dynamixel2;
@@ -229,6 +229,11 @@ pub trait Driver: Send {
 
     /// What went over the bus so far.
     fn counters(&self) -> BusCounters;
+
+    /// What went over one of several buses; `None` where there is no such bus, or one only.
+    fn bus_report(&self, _bus: usize) -> Option<BusReport> {
+        None
+    }
 
     /// What went wrong beside the servos' own reports, in a sentence; `None` when all has been told.
     fn next_trouble(&mut self) -> Option<String> {

@@ -29,6 +29,7 @@ pub mod lateness;
 mod lx16a;
 mod maestro;
 pub mod motor;
+pub mod of_arm;
 pub mod options;
 pub(crate) mod pca9685;
 pub mod port;

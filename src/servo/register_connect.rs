@@ -99,6 +99,7 @@ impl<W: Wire> RegisterArm<W> {
     /// Checks and sets what must be right before a servo is used, and tells how it stands.
     fn prepare(&mut self, servo: usize) -> Result<Standing, IdentifyError> {
         self.identify(servo)?;
+        self.refuse_shadow(servo)?;
         let map = self.servos[servo].map.clone();
         if let Some(mode) = self.value_of(servo, Role::Mode)?
             && !map.position_modes.is_empty()
@@ -154,6 +155,23 @@ impl<W: Wire> RegisterArm<W> {
         let map = self.servos[servo].map.clone();
         let Some(register) = OFFSETS.iter().find_map(|name| map.register(name)) else { return Ok(None) };
         self.read_register(servo, &map, register).map(Some).map_err(|cause| self.failed(servo, cause))
+    }
+
+    /// A servo that obeys another one's id too would get two goals in each cycle, of which one is not its own.
+    fn refuse_shadow(&mut self, servo: usize) -> Result<(), IdentifyError> {
+        let Servo { joint, id, map, .. } = &self.servos[servo];
+        let (joint, id, map) = (joint.clone(), *id, map.clone());
+        let Some(register) = map.register("shadow_id") else { return Ok(()) };
+        let shadow = self.read_register(servo, &map, register).map_err(|cause| self.failed(servo, cause))?;
+        let other = self.servos.iter().find(|other| other.id != id && i64::from(other.id.raw()) == shadow);
+        other.map_or(Ok(()), |other| {
+            let problem = format!(
+                "its servo {id} has the shadow_id {shadow}, so that it obeys what is told to the servo of joint `{}` too; \
+                 set its shadow_id to 255",
+                other.joint
+            );
+            Err(IdentifyError::Map { joint, problem })
+        })
     }
 
     /// A servo whose ticks mean other angles than the calibration says is not used.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::bus::BusCounters;
 use crate::config::arm::MAX_JOINTS;
+use crate::config::hardware::MAX_BUSES;
 use crate::config::watch::Watched;
 use crate::control::arm::MeasuredJoint;
 use crate::control::ensemble::{Ensemble, MAX_CONTROLLERS, MemberView};
@@ -88,6 +89,17 @@ pub struct JointSnapshot {
     pub levels: [Level; Watched::COUNT],
 }
 
+/// One of an arm's several buses.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct BusReport {
+    /// What went over it so far.
+    pub counters: BusCounters,
+    /// How long the bytes of all its cycles were on the wire.
+    pub wire_time: Duration,
+    /// Whether it is lost.
+    pub lost: bool,
+}
+
 /// One control cycle.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot {
@@ -105,6 +117,8 @@ pub struct Snapshot {
     pub period: Duration,
     /// How many cycles were left out so far because one took too long.
     pub overruns: u64,
+    /// From the beginning of the first cycle to the end of this one.
+    pub elapsed: Duration,
     /// How long the bytes of all cycles so far were on the wire, over the time that went by.
     pub bus_utilisation: f64,
     /// What went over the bus so far.
@@ -125,6 +139,20 @@ pub struct Snapshot {
     joints: [JointSnapshot; MAX_JOINTS],
     mimic_count: usize,
     mimics: [ServoReport; MAX_JOINTS],
+    bus_count: usize,
+    buses: [BusReport; MAX_BUSES],
+}
+
+impl BusReport {
+    /// How much of the time that went by it was used.
+    pub fn utilisation(&self, elapsed: Duration) -> f64 {
+        part_of(self.wire_time, elapsed)
+    }
+}
+
+/// A time as a part of another; 0 of none.
+pub(super) fn part_of(part: Duration, whole: Duration) -> f64 {
+    if whole.is_zero() { 0.0 } else { part.as_secs_f64() / whole.as_secs_f64() }
 }
 
 impl Snapshot {
@@ -138,6 +166,7 @@ impl Snapshot {
             ended: Time(0),
             period: Duration::ZERO,
             overruns: 0,
+            elapsed: Duration::ZERO,
             bus_utilisation: 0.0,
             bus: BusCounters::default(),
             state: State::Disconnected,
@@ -150,6 +179,8 @@ impl Snapshot {
             joints: [JointSnapshot::default(); MAX_JOINTS],
             mimic_count: mimic_count.min(MAX_JOINTS),
             mimics: [ServoReport::default(); MAX_JOINTS],
+            bus_count: 0,
+            buses: [BusReport::default(); MAX_BUSES],
         }
     }
 
@@ -166,6 +197,20 @@ impl Snapshot {
     /// The same, to be filled in.
     pub fn mimics_mut(&mut self) -> &mut [ServoReport] {
         &mut self.mimics[..self.mimic_count]
+    }
+
+    /// The buses of an arm that has several, in the order of the configuration; none where there is one only.
+    pub fn buses(&self) -> &[BusReport] {
+        &self.buses[..self.bus_count]
+    }
+
+    /// Takes what is known of each of several buses.
+    pub fn note_buses(&mut self, reports: impl Iterator<Item = BusReport>) {
+        self.bus_count = 0;
+        for (place, report) in self.buses.iter_mut().zip(reports) {
+            *place = report;
+            self.bus_count += 1;
+        }
     }
 
     /// Takes what may be seen of an arm's controllers.

@@ -66,6 +66,22 @@ impl Servos for SimulatedPort {
     }
 }
 
+/// Emulators of several buses; commands begin with the bus's number.
+pub(crate) struct Buses<E>(pub(crate) Vec<E>);
+
+impl<E: Servos> Servos for Buses<E> {
+    fn port(&self) -> &str {
+        self.0[0].port()
+    }
+
+    fn command(&self, line: &str) -> String {
+        match line.split_once(' ') {
+            Some((bus, line)) => self.0[bus.parse::<usize>().unwrap()].command(line),
+            None => self.0.iter().map(|bus| bus.command(line)).collect::<Vec<_>>().join("; "),
+        }
+    }
+}
+
 /// The queue of a follower's requests.
 pub(crate) struct Goals(Producer<(usize, MemberRequest)>);
 

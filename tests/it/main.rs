@@ -9,6 +9,7 @@ mod complaints;
 mod control_faults;
 mod control_limits;
 mod control_loop;
+mod demonstration;
 mod emulated_arm;
 mod emulated_port;
 mod fault_campaign;

@@ -20,23 +20,7 @@ use servo_arm::servo::setup::{arm_setup, robot_model};
 use servo_arm::servo::simulated::SimulatedPort;
 use servo_arm::units::Time;
 
-use crate::emulated_arm::{Arm, Changes, Goals, Servos, ended, follower, power_up};
-
-/// Emulators of several buses; commands begin with the bus's number.
-struct Buses<E>(Vec<E>);
-
-impl<E: Servos> Servos for Buses<E> {
-    fn port(&self) -> &str {
-        self.0[0].port()
-    }
-
-    fn command(&self, line: &str) -> String {
-        match line.split_once(' ') {
-            Some((bus, line)) => self.0[bus.parse::<usize>().unwrap()].command(line),
-            None => self.0.iter().map(|bus| bus.command(line)).collect::<Vec<_>>().join("; "),
-        }
-    }
-}
+use crate::emulated_arm::{Arm, Buses, Changes, Goals, Servos, ended, follower, power_up};
 
 const ARM: usize = 0;
 const HAND: usize = 1;
@@ -131,6 +115,12 @@ fn a_trajectory_leads_the_servos_of_both_buses_and_the_mirrored_second_one_to_it
     for joint in last.joints() {
         assert!((joint.servo.position - 0.3).abs() <= 0.0105, "{joint:?}");
     }
+    let [arm_bus, hand_bus] = last.buses() else { panic!("{:?}", last.buses()) };
+    // Four servos have more to say than three.
+    assert!(hand_bus.counters.received < arm_bus.counters.received);
+    assert_eq!(arm_bus.counters.received + hand_bus.counters.received, last.bus.received);
+    let used = [arm_bus, hand_bus].map(|bus| bus.utilisation(last.elapsed));
+    assert!(0.1 < used[1] && used[1] < used[0] && used[0] < 0.5, "{used:?}");
 }
 
 #[test]
@@ -214,12 +204,14 @@ fn when_one_bus_is_pulled_the_others_go_on_being_told_to_hold_until_it_is_back()
     assert_eq!((1..=4).map(|id| register(&arm, ARM, id, "goal_position")).collect::<Vec<_>>(), held);
     let fresh: Vec<bool> = snapshot.joints().iter().map(|joint| joint.servo.fresh).collect();
     assert_eq!(fresh, [true, false, true, true, false, false], "the shoulder's second servo is lost");
+    assert_eq!(snapshot.buses().iter().map(|bus| bus.lost).collect::<Vec<_>>(), [false, true]);
 
     arm.emulate("1 replug");
     let replugged = clock::now();
     let back = arm.turn_until_state(State::Identified);
     assert!(clock::now() < replugged + Duration::from_secs(1));
     assert_eq!((1..=4).map(|id| register(&arm, ARM, id, "goal_position")).collect::<Vec<_>>(), held);
+    assert!(back.buses().iter().all(|bus| !bus.lost));
     assert!(!back.torque && torques(&arm, ARM, &[1, 2, 3, 4]) == [1; 4]);
     arm.ask(ArmRequest::TorqueOn);
     arm.turn_until_state(State::Holding);

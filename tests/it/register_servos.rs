@@ -195,6 +195,19 @@ fn a_servo_of_another_model_is_named_with_its_map() {
     );
 }
 
+#[test]
+fn a_dynamixel_that_obeys_the_id_of_another_one_too_is_not_used() {
+    let _time = Simulation::begin(Time(1_000_000_000));
+    let mut bus = bus(FamilyName::Dynamixel2);
+    bus.servos[2].registers.push(("secondary_id", 2));
+    let error = connect_to(bus, "xm430-w350", 4096, &[]).err().unwrap();
+    assert_eq!(
+        error,
+        "joint `elbow_flex`: its servo 3 has the shadow_id 2, so that it obeys what is told to the servo of joint \
+         `shoulder_lift` too; set its shadow_id to 255"
+    );
+}
+
 fn start(family: FamilyName, model: &str, counts: i32) -> (Simulation, Arm<SimulatedPort>, Goals) {
     let time = Simulation::begin(Time(1_000_000_000));
     let (arm, goals) = connect(&time, family, model, counts).unwrap();
@@ -218,8 +231,22 @@ fn connect_with(
     counts: i32,
     more: &[(&str, Value)],
 ) -> Result<(Arm<SimulatedPort>, Goals), String> {
+    connect_to(bus(family), model, counts, more)
+}
+
+fn bus(family: FamilyName) -> BusConfig {
     let ids = (1..=6).map(|id| Id::new(id).unwrap());
-    let port = SimulatedPort::plug_in(BusConfig { pace_bps: Some(1_000_000), ..BusConfig::of(family, ids) });
+    BusConfig { pace_bps: Some(1_000_000), ..BusConfig::of(family, ids) }
+}
+
+fn connect_to(
+    bus: BusConfig,
+    model: &str,
+    counts: i32,
+    more: &[(&str, Value)],
+) -> Result<(Arm<SimulatedPort>, Goals), String> {
+    let family = bus.family;
+    let port = SimulatedPort::plug_in(bus);
     let servos = JOINTS.into_iter().flat_map(|joint| register_servo(joint, model, counts));
     let protocol = ("protocol".to_owned(), Value::String(family.name().to_owned()));
     let given: Vec<(String, Value)> = servos.chain([protocol]).collect();

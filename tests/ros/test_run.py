@@ -25,6 +25,7 @@ WORDS = ["demo", "test", "bench", "shell", "setup", "clean", "help"]
         ["bench", "cycle", "--separate"],
         ["bench", "latency", "--json"],
         ["bench", "cycle", "--peers"],
+        ["bench", "cycle", "--protocol"],
         ["bench", "ik", "--targets"],
         ["bench", "ik", "--separate"],
         ["shell", "env"],

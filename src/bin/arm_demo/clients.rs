@@ -8,13 +8,19 @@ use futures::future::{LocalBoxFuture, try_join_all};
 use r2r::control_msgs::action::{FollowJointTrajectory, GripperCommand, ParallelGripperCommand};
 use r2r::control_msgs::msg::GripperCommand as Command;
 use r2r::sensor_msgs::msg::JointState;
+use r2r::std_msgs::msg::Header;
+use r2r::trajectory_msgs::msg::{JointTrajectory, JointTrajectoryPoint};
 use r2r::{ActionClient, GoalStatus, Node, WrappedActionTypeSupport};
 use servo_arm::config::gripper::GripperKind;
+use servo_arm::nodes::messages::{duration_of, stamp_now};
 
 use super::controllers::{Controllers, GripperController};
+use super::script::Point;
 
 /// Clients of the controllers' actions.
 pub(crate) struct Clients {
+    /// The joints of trajectories.
+    joints: Vec<String>,
     trajectory: ActionClient<FollowJointTrajectory::Action>,
     gripper: Option<GripperClient>,
     /// The actions' names.
@@ -51,7 +57,8 @@ impl Clients {
             actions.push(name);
         }
         let available = async { try_join_all(all_available).await.map(|_| ()) };
-        Ok((Self { trajectory, gripper, actions }, Box::pin(available)))
+        let joints = controllers.trajectory.joints.iter().map(|joint| joint.name.clone()).collect();
+        Ok((Self { joints, trajectory, gripper, actions }, Box::pin(available)))
     }
 
     /// The actions' names.
@@ -59,12 +66,16 @@ impl Clients {
         &self.actions
     }
 
-    /// Moves the arm, and waits for its result, but not forever.
-    pub(crate) async fn follow(
-        &self,
-        goal: FollowJointTrajectory::Goal,
-        patience: Duration,
-    ) -> anyhow::Result<Ended> {
+    /// Moves the arm through these points from now on, and waits for the result, but not forever.
+    pub(crate) async fn follow(&self, points: &[Point], patience: Duration) -> anyhow::Result<Ended> {
+        let goal = FollowJointTrajectory::Goal {
+            trajectory: JointTrajectory {
+                header: Header { stamp: stamp_now(), ..Header::default() },
+                joint_names: self.joints.clone(),
+                points: points.iter().map(message).collect(),
+            },
+            ..FollowJointTrajectory::Goal::default()
+        };
         let (status, result) = execute(&self.trajectory, goal, patience).await?;
         Ok(Ended { status, text: result.error_string })
     }
@@ -100,6 +111,15 @@ impl GripperClient {
                 (Self::Parallel(client), available)
             }
         })
+    }
+}
+
+fn message(point: &Point) -> JointTrajectoryPoint {
+    JointTrajectoryPoint {
+        positions: point.positions.clone(),
+        velocities: point.velocities.clone().unwrap_or_default(),
+        time_from_start: duration_of(point.secs),
+        ..JointTrajectoryPoint::default()
     }
 }
 

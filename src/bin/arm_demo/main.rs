@@ -20,7 +20,7 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::Parser as _;
 use r2r::GoalStatus;
 use servo_arm::config::Config;
-use servo_arm::config::parameters::{Parameters, Value};
+use servo_arm::config::parameters::Parameters;
 use servo_arm::nodes::ros;
 use servo_arm::servo::clock;
 use servo_arm::servo::setup::{arm_setup, robot_model};
@@ -76,9 +76,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 
 async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> {
     let config_file = config_file(&arguments)?;
-    // The port comes from the emulator, whatever the file says.
-    let overrides = Parameters::from([("port".to_owned(), Value::String("emulated".to_owned()))]);
-    let config = Config::read_hardware(&config_file, &overrides)?;
+    // The ports come from the emulator, whatever the file says.
+    let config = Config::read_hardware_at(&config_file, &Parameters::new(), |_| "emulated".to_owned())?;
     let model = robot_model(&config.arm)?;
     let setup = arm_setup(&config, &model)?;
     let controllers = Controllers::read(&config_file, &setup, &model)?;
@@ -90,8 +89,9 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
 
     let own = std::env::current_exe().context("cannot find our own executable")?;
     let beside = own.parent().context("our own executable is in no folder")?;
-    let mut processes = Processes::start_emulator(beside, &config_file).await?;
-    let wire = Wire::watch(&processes.control_socket(), setup.hardware.buses[0].protocol)?;
+    let buses = setup.hardware.buses.iter().map(|bus| bus.name.clone()).collect();
+    let mut processes = Processes::start_emulator(beside, &config_file, buses).await?;
+    let wire = Wire::watch(&setup.hardware.buses, |bus| processes.control_socket(bus))?;
     processes.start_nodes(&config_file, arguments.separate)?;
     let script = Script::new(&controllers);
     let demo = Demo { arguments, controllers, observer, clients, wire, script };
@@ -189,7 +189,7 @@ impl Demo {
         let patience = Duration::from_secs_f64(step.motion.secs().unwrap_or(0.0)) + RESULT_TIMEOUT;
         let sent = clock::now();
         let ended = match &step.motion {
-            Motion::Arm(points) => self.clients.follow(self.script.goal(points), patience).await,
+            Motion::Arm(points) => self.clients.follow(points, patience).await,
             Motion::Gripper(position) => {
                 if let Some(gripper) = &self.controllers.gripper {
                     self.observer.note_goal(&gripper.joint, *position);

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use servo_arm::config::hardware::port_parameter;
+use servo_arm::servo::emulator::options::of_bus;
 use tokio::process::{Child, Command};
 
 /// The emulator and the nodes.
 pub(crate) struct Processes {
     executables: PathBuf,
     folder: PathBuf,
+    /// The names of the buses; an only one may have none.
+    buses: Vec<String>,
     emulator: Child,
     nodes: Vec<(&'static str, Child)>,
     started: Instant,
@@ -26,30 +30,36 @@ pub(crate) struct Usage {
     pub(crate) peak_rss_kib: u64,
 }
 
+/// What ports and sockets are called, or begin with.
+const PORT: &str = "arm";
+const CONTROL: &str = "control";
 const EMULATOR_TIMEOUT: Duration = Duration::from_secs(5);
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Processes {
-    /// Starts the emulator and waits until its port is there. All executables are in one folder.
-    pub(crate) async fn start_emulator(executables: &Path, config: &Path) -> anyhow::Result<Self> {
+    /// Starts the emulator and waits until its ports are there. All executables are in one folder.
+    pub(crate) async fn start_emulator(
+        executables: &Path,
+        config: &Path,
+        buses: Vec<String>,
+    ) -> anyhow::Result<Self> {
         let folder = std::env::temp_dir().join(format!("servo_arm_demo_{}", std::process::id()));
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        let (port, control) = (folder.join("arm"), folder.join("control"));
         let mut command = executable(executables, "servo_emulator");
         command
             .arg("--config")
             .arg(config)
             .arg("--link")
-            .arg(&port)
+            .arg(folder.join(PORT))
             .arg("--control")
-            .arg(&control)
+            .arg(folder.join(CONTROL))
             .arg("--pace");
         let emulator = command.stdout(Stdio::null()).spawn().context("cannot start servo_emulator")?;
         let executables = executables.to_owned();
         let mut processes =
-            Self { executables, folder, emulator, nodes: Vec::new(), started: Instant::now() };
+            Self { executables, folder, buses, emulator, nodes: Vec::new(), started: Instant::now() };
         let waited = Instant::now();
-        while !(port.exists() && control.exists()) {
+        while !processes.buses.iter().all(|bus| processes.has_bus(bus)) {
             if let Some(status) = processes.emulator.try_wait()? {
                 bail!("servo_emulator ended at its start ({status})");
             }
@@ -69,16 +79,28 @@ impl Processes {
         for name in names {
             let mut command = executable(&self.executables, name);
             command.args(["--ros-args", "--log-level", "warn", "--params-file"]).arg(config);
-            command.arg("-p").arg(format!("port:={}", self.folder.join("arm").display()));
+            for bus in &self.buses {
+                let (parameter, port) = (port_parameter(bus), self.port(bus));
+                // The other nodes of the process know of no buses.
+                command.arg("-p").arg(format!("hardware_node:{parameter}:={}", port.display()));
+            }
             let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
             self.nodes.push((name, child));
         }
         Ok(())
     }
 
-    /// Where the emulator takes commands.
-    pub(crate) fn control_socket(&self) -> PathBuf {
-        self.folder.join("control")
+    /// Where the emulator takes commands for a bus.
+    pub(crate) fn control_socket(&self, bus: &str) -> PathBuf {
+        of_bus(&self.folder.join(CONTROL), bus)
+    }
+
+    fn port(&self, bus: &str) -> PathBuf {
+        of_bus(&self.folder.join(PORT), bus)
+    }
+
+    fn has_bus(&self, bus: &str) -> bool {
+        self.port(bus).exists() && self.control_socket(bus).exists()
     }
 
     /// When the nodes were started.

@@ -2,11 +2,9 @@
 //!
 //! A quick move sets out from a place where a joint needs the smallest motion only until its servo is told another
 //! tick: how soon that shows on the wire is then how soon the arm was moved, not how finely servos count.
+//!
+//! Knows no ROS: the tests run the same motion without it.
 
-use r2r::control_msgs::action::FollowJointTrajectory::Goal;
-use r2r::std_msgs::msg::Header;
-use r2r::trajectory_msgs::msg::{JointTrajectory, JointTrajectoryPoint};
-use servo_arm::nodes::messages::{duration_of, stamp_now};
 use servo_arm::trajectory::limits::JointLimits;
 
 use super::controllers::{Controllers, DrivenJoint, GripperController};
@@ -31,15 +29,16 @@ pub(crate) enum Motion {
 
 /// A point of a trajectory.
 pub(crate) struct Point {
-    secs: f64,
-    positions: Vec<f64>,
-    /// Given where the motion is to be smooth.
-    velocities: Option<Vec<f64>>,
+    /// When it is to be reached, from the beginning (s).
+    pub(crate) secs: f64,
+    /// Where every joint is then (rad or m).
+    pub(crate) positions: Vec<f64>,
+    /// How fast every joint is then (rad/s or m/s); given where the motion is to be smooth.
+    pub(crate) velocities: Option<Vec<f64>>,
 }
 
 /// The whole motion, from home to home.
 pub(crate) struct Script {
-    joints: Vec<String>,
     preparation: Step,
     steps: Vec<Step>,
 }
@@ -50,11 +49,16 @@ const REACH: f64 = 0.35;
 const OPENING: f64 = 0.6;
 /// A continuous joint turns as if it had this travel (rad).
 const CONTINUOUS_TRAVEL: f64 = 3.0;
+/// A joint with less than this part of its travel beside its zero has its home in the middle.
+const LEAST_ROOM: f64 = 0.05;
 /// How far before the next tick a joint waits for a quick move (ticks).
 const NEARLY: f64 = 0.005;
 /// A wave of this many points.
 const WAVE_POINTS: u32 = 24;
+/// It lasts so long, and longer where a joint would need more than these parts of its speed and acceleration.
 const WAVE_SECS: f64 = 4.0;
+const PART_OF_SPEED: f64 = 0.6;
+const PART_OF_ACCELERATION: f64 = 0.5;
 
 impl Script {
     /// A motion for what these controllers move.
@@ -84,7 +88,6 @@ impl Script {
             Some(wave),
         ];
         Self {
-            joints: joints.iter().map(|joint| joint.name.clone()).collect(),
             // Nobody knows where the arm is.
             preparation: Step { starts_at_once: false, ..quick("get ready", &left, &home) },
             steps: steps.into_iter().flatten().collect(),
@@ -100,27 +103,21 @@ impl Script {
     pub(crate) fn steps(&self) -> &[Step] {
         &self.steps
     }
-
-    /// A trajectory through these points as a goal that starts now.
-    pub(crate) fn goal(&self, points: &[Point]) -> Goal {
-        let point = |point: &Point| JointTrajectoryPoint {
-            positions: point.positions.clone(),
-            velocities: point.velocities.clone().unwrap_or_default(),
-            time_from_start: duration_of(point.secs),
-            ..JointTrajectoryPoint::default()
-        };
-        let trajectory = JointTrajectory {
-            header: Header { stamp: stamp_now(), ..Header::default() },
-            joint_names: self.joints.clone(),
-            points: points.iter().map(point).collect(),
-        };
-        Goal { trajectory, ..Goal::default() }
-    }
 }
 
-/// A position between the middle of the travel (0) and its ends (-1 and 1), the joint's zero being home if it can be.
+/// Where a joint is at home: at its zero, or in the middle of its travel where that has hardly any room beside the zero.
+fn home(limits: &JointLimits) -> f64 {
+    let travel = limits.upper() - limits.lower();
+    let room = limits.upper().min(-limits.lower());
+    if travel.is_finite() && room < LEAST_ROOM * travel {
+        return f64::midpoint(limits.lower(), limits.upper());
+    }
+    0.0_f64.clamp(limits.lower(), limits.upper())
+}
+
+/// A position between home (0) and the ends of the travel (-1 and 1).
 fn at(limits: &JointLimits, part: f64) -> f64 {
-    let home = 0.0_f64.clamp(limits.lower(), limits.upper());
+    let home = home(limits);
     let end = if part < 0.0 { limits.lower() } else { limits.upper() };
     let travel = (end - home).abs().min(CONTINUOUS_TRAVEL);
     home + part * travel
@@ -139,25 +136,30 @@ fn ready(joint: &DrivenJoint, part: f64, next: f64) -> f64 {
     if limits.contains(nearby) { nearby } else { position }
 }
 
-/// Opens and closes a gripper; closed is home, and it opens to where it has more room.
+/// Opens and closes a gripper; closed is where it is nearest to its zero, and it opens to where it has more room.
 fn grips(gripper: &GripperController) -> (Step, Step) {
-    let grip = |name, part| {
-        let motion = Motion::Gripper(at(&gripper.limits, part));
+    let grip = |name, position| {
+        let motion = Motion::Gripper(position);
         Step { name, starts_at_once: false, motion }
     };
-    let home = at(&gripper.limits, 0.0);
-    let opens_downwards = gripper.limits.upper() - home < home - gripper.limits.lower();
-    let opening = if opens_downwards { -OPENING } else { OPENING };
-    (grip("open the gripper", opening), grip("close the gripper", 0.0))
+    let limits = &gripper.limits;
+    let closed = 0.0_f64.clamp(limits.lower(), limits.upper());
+    let (down, up) = (closed - limits.lower(), limits.upper() - closed);
+    let way = if up < down { -down } else { up };
+    let open = closed + OPENING * way.clamp(-CONTINUOUS_TRAVEL, CONTINUOUS_TRAVEL);
+    (grip("open the gripper", open), grip("close the gripper", closed))
 }
 
-/// The time in which the slowest joint gets there at 20 % of its speed.
+/// The time in which the slowest joint gets there at 20 % of its speed, and half of its acceleration.
 fn quick_secs(limits: &[JointLimits], from: &[f64], to: &[f64]) -> f64 {
     const PART_OF_SPEED: f64 = 0.2;
     const LEAST_SECS: f64 = 0.4;
-    let secs = limits.iter().zip(from.iter().zip(to));
-    let secs = secs.map(|(limits, (from, to))| (to - from).abs() / (PART_OF_SPEED * limits.max_velocity()));
-    secs.fold(LEAST_SECS, f64::max)
+    let secs = |(limits, (from, to)): (&JointLimits, (&f64, &f64))| {
+        let way = (to - from).abs();
+        let at_speed = way / (PART_OF_SPEED * limits.max_velocity());
+        at_speed.max(2.0 * (way / (PART_OF_ACCELERATION * limits.max_acceleration())).sqrt())
+    };
+    limits.iter().zip(from.iter().zip(to)).map(secs).fold(LEAST_SECS, f64::max)
 }
 
 impl Motion {
@@ -172,33 +174,65 @@ impl Motion {
 
 /// A wave that runs through the joints, from rest to rest at home.
 fn wave(limits: &[JointLimits], home: &[f64]) -> Vec<Point> {
-    const DELAY: f64 = 0.12;
-    let shape = |part: f64, joint: usize| {
-        // sin² makes it start and end at rest; the delay makes it a wave.
-        let envelope = (std::f64::consts::PI * part).sin().powi(2);
-        let phase = std::f64::consts::TAU * (part - DELAY * joint as f64);
-        REACH * envelope * phase.sin()
-    };
-    let position = |part: f64, joint: usize| at(&limits[joint], shape(part, joint));
-    let velocity = |part: f64, joint: usize| {
-        const STEP: f64 = 1e-6;
-        (position(part + STEP, joint) - position(part - STEP, joint)) / (2.0 * STEP * WAVE_SECS)
-    };
+    let wave = Wave { limits };
+    let secs = wave.secs();
+    let joints = 0..limits.len();
     let point = |index: u32| {
         let part = f64::from(index) / f64::from(WAVE_POINTS);
         let rests = index == WAVE_POINTS;
-        let speed = |joint| if rests { 0.0 } else { velocity(part, joint) };
+        let speed = |joint| if rests { 0.0 } else { wave.slope(part, joint) / secs };
         Point {
-            secs: part * WAVE_SECS,
+            secs: part * secs,
             positions: if rests {
                 home.to_vec()
             } else {
-                (0..limits.len()).map(|joint| position(part, joint)).collect()
+                joints.clone().map(|joint| wave.position(part, joint)).collect()
             },
-            velocities: Some((0..limits.len()).map(speed).collect()),
+            velocities: Some(joints.clone().map(speed).collect()),
         }
     };
     (1..=WAVE_POINTS).map(point).collect()
+}
+
+/// A wave as a function of the part of it that is over (0 to 1).
+struct Wave<'a> {
+    limits: &'a [JointLimits],
+}
+
+impl Wave<'_> {
+    fn position(&self, part: f64, joint: usize) -> f64 {
+        const DELAY: f64 = 0.12;
+        // sin² makes it start and end at rest; the delay makes it a wave.
+        let envelope = (std::f64::consts::PI * part).sin().powi(2);
+        let phase = std::f64::consts::TAU * (part - DELAY * joint as f64);
+        at(&self.limits[joint], REACH * envelope * phase.sin())
+    }
+
+    /// How fast the position changes with the part.
+    fn slope(&self, part: f64, joint: usize) -> f64 {
+        const STEP: f64 = 1e-6;
+        (self.position(part + STEP, joint) - self.position(part - STEP, joint)) / (2.0 * STEP)
+    }
+
+    /// How fast the slope changes with the part.
+    fn bend(&self, part: f64, joint: usize) -> f64 {
+        const STEP: f64 = 1e-4;
+        (self.slope(part + STEP, joint) - self.slope(part - STEP, joint)) / (2.0 * STEP)
+    }
+
+    /// How long it lasts, so that no joint has to hurry (s).
+    fn secs(&self) -> f64 {
+        let needed = |(joint, limits): (usize, &JointLimits)| {
+            let of_point = move |index: u32| {
+                let part = f64::from(index) / f64::from(WAVE_POINTS);
+                let of_speed = self.slope(part, joint).abs() / (PART_OF_SPEED * limits.max_velocity());
+                let most = PART_OF_ACCELERATION * limits.max_acceleration();
+                of_speed.max((self.bend(part, joint).abs() / most).sqrt())
+            };
+            (0..WAVE_POINTS).map(of_point).fold(WAVE_SECS, f64::max)
+        };
+        self.limits.iter().enumerate().map(needed).fold(WAVE_SECS, f64::max)
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +264,39 @@ mod tests {
             let ticks = |position| joint.calibration.to_ticks(Radians(position));
             assert_ne!(ticks(place), ticks(moved), "{part} to {next}");
             assert_eq!(ticks(place), ticks(2.0 * place - moved), "{part} to {next}");
+        }
+    }
+
+    #[test]
+    fn every_joint_has_room_to_both_sides_of_its_home() {
+        for (lower, upper) in [(-1.9, 1.9), (0.0, 3.5), (0.015, 0.037), (-3.0, -1.0), (-0.01, 2.0)] {
+            let limits = joint(false, lower, upper).limits;
+            for part in [-1.0, 1.0] {
+                let way = at(&limits, part) - at(&limits, 0.0);
+                assert!(LEAST_ROOM * (upper - lower) <= way * part, "{way} of {lower} to {upper}");
+                assert!(limits.contains(at(&limits, part)));
+            }
+        }
+        let endless = joint(false, f64::NEG_INFINITY, f64::INFINITY).limits;
+        assert_eq!([-1.0, 0.0, 1.0].map(|part| at(&endless, part)), [-3.0, 0.0, 3.0]);
+    }
+
+    #[test]
+    fn no_joint_has_to_hurry_whatever_it_can() {
+        for (max_velocity, max_acceleration) in [(0.05, 100.0), (5.0, 0.1), (5.0, f64::INFINITY)] {
+            let raw = RawLimits { lower: -2.0, upper: 2.0, max_velocity, max_acceleration, max_jerk: 100.0 };
+            let limits = [JointLimits::new(raw).unwrap(); 3];
+            let home = [0.0; 3];
+            let mut from = (0.0, home.to_vec());
+            for point in wave(&limits, &home) {
+                for (at, was) in point.positions.iter().zip(&from.1) {
+                    assert!((at - was).abs() <= max_velocity * (point.secs - from.0));
+                }
+                from = (point.secs, point.positions);
+            }
+            // From rest to rest, the acceleration of a motion of least acceleration is four times the way over t².
+            let secs = quick_secs(&limits, &home, &[1.0, -2.0, 0.0]);
+            assert!(4.0 * 2.0 / (secs * secs) <= max_acceleration && 2.0 / secs <= max_velocity);
         }
     }
 

@@ -1,4 +1,4 @@
-//! `/diagnostics`: the arm, its bus, and each joint.
+//! `/diagnostics`: the arm, its bus, each of several buses, and each joint.
 
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use r2r::std_msgs::msg::Header;
@@ -8,11 +8,18 @@ use crate::config::watch::Watched;
 use crate::control::safety::{Cause, State};
 use crate::control::watch::Level as Watch;
 use crate::nodes::messages::stamp_now;
+use crate::servo::bus::BusCounters;
 use crate::servo::snapshot::{JointSnapshot, ServoReport, Snapshot};
 
 impl HardwarePublisher {
     pub(super) fn diagnostics_of(&self, snapshot: &Snapshot) -> DiagnosticArray {
-        let mut status = vec![self.arm_status(snapshot), self.bus_status(snapshot)];
+        let connected = snapshot.state != State::Disconnected;
+        let whole = self.bus_status("bus", connected, snapshot.bus_utilisation, snapshot.bus);
+        let mut status = vec![self.arm_status(snapshot), whole];
+        status.extend(self.buses.iter().zip(snapshot.buses()).map(|(name, bus)| {
+            let used = bus.utilisation(snapshot.elapsed);
+            self.bus_status(&format!("bus {name}"), !bus.lost, used, bus.counters)
+        }));
         let joints = self.joints.iter().zip(snapshot.joints());
         status.extend(joints.map(|(name, joint)| self.joint_status(name, joint)));
         DiagnosticArray { header: Header { stamp: stamp_now(), ..Header::default() }, status }
@@ -69,13 +76,17 @@ impl HardwarePublisher {
         }
     }
 
-    fn bus_status(&self, snapshot: &Snapshot) -> DiagnosticStatus {
-        let bus = snapshot.bus;
-        let connected = snapshot.state != State::Disconnected;
+    fn bus_status(
+        &self,
+        part: &str,
+        connected: bool,
+        utilisation: f64,
+        bus: BusCounters,
+    ) -> DiagnosticStatus {
         let (level, message) =
             if connected { (Level::Ok, "connected") } else { (Level::Error, "disconnected") };
         let values = vec![
-            pair("bus_utilisation", format_args!("{:.4}", snapshot.bus_utilisation)),
+            pair("bus_utilisation", format_args!("{utilisation:.4}")),
             pair("bytes_sent", bus.sent),
             pair("bytes_received", bus.received),
             pair("answers_missed", bus.missed),
@@ -83,7 +94,7 @@ impl HardwarePublisher {
             pair("noise_bytes", bus.noise),
             pair("bad_checksums", bus.bad_checksums),
         ];
-        self.status("bus", level, message.to_owned(), values)
+        self.status(part, level, message.to_owned(), values)
     }
 
     fn joint_status(&self, name: &str, joint: &JointSnapshot) -> DiagnosticStatus {

@@ -33,6 +33,8 @@ pub(super) struct Bus {
     pub(super) counters: BusCounters,
     pub(super) cycle_wire_time: Duration,
     pub(super) write_wire_time: Duration,
+    /// Of all cycles so far.
+    pub(super) wire_time: Duration,
     pub(super) caveats: Vec<String>,
     config: BusConfig,
     servos: Vec<DrivenServo>,
@@ -109,6 +111,7 @@ impl Bus {
             counters: BusCounters::default(),
             cycle_wire_time: driver.cycle_wire_time(),
             write_wire_time: driver.write_wire_time(),
+            wire_time: Duration::ZERO,
             caveats: driver.caveats(),
             config,
             servos,
@@ -193,6 +196,7 @@ impl Bus {
             *report = *driver.report(index);
         }
         (self.counters, self.has_said) = (driver.counters(), true);
+        self.wire_time += self.cycle_wire_time;
         if self.trouble.is_none() {
             self.trouble = driver.next_trouble();
         }
@@ -214,6 +218,7 @@ impl Bus {
                     let count = self.reports.len();
                     self.reports.copy_from_slice(&reports[..count]);
                     (self.counters, self.has_said, self.is_asked) = (counters, true, false);
+                    self.wire_time += self.cycle_wire_time;
                 }
                 Answer::Stands { servo, number, said } => {
                     if self.said.get(servo) == Some(&Said::Asked(number)) {

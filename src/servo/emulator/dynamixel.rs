@@ -286,9 +286,11 @@ fn read(servo: &DynamixelServo, forced: Alarms, address: u16, len: u16) -> Answe
         return Err(ErrorCode::DataRange);
     }
     let mut data = servo.read(address, len)?;
-    let at = HARDWARE_ERROR_STATUS.checked_sub(usize::from(address));
-    if let Some(byte) = at.and_then(|at| data.get_mut(at)) {
-        *byte |= error_bits(forced);
+    // It may be seen in several places.
+    for (at, byte) in (usize::from(address)..).zip(&mut data) {
+        if servo.meant(at) == HARDWARE_ERROR_STATUS {
+            *byte |= error_bits(forced);
+        }
     }
     Ok(data)
 }

@@ -79,15 +79,35 @@ impl FamilyName {
             Self::FeetechSts => ServoConfig::new(id),
             Self::FeetechScs => {
                 let motor = MotorConfig::default().with_ticks(0.25);
-                ServoConfig { position: 512.0, voltage: 6.0, motor, ..ServoConfig::new(id) }
+                ServoConfig { position: self.middle(), voltage: 6.0, motor, ..ServoConfig::new(id) }
             }
             Self::Dynamixel2 => {
                 let motor =
                     MotorConfig { max_speed_ticks_s: 3140.0, stall_current_a: 2.3, ..MotorConfig::default() };
                 ServoConfig { voltage: 12.0, motor, ..ServoConfig::new(id) }
             }
-            Self::Lx16a => ServoConfig::turned(id, 500.0, self.ticks_per_turn()),
-            Self::Maestro | Self::Pca9685 => ServoConfig::turned(id, MIDDLE_US, self.ticks_per_turn()),
+            Self::Lx16a | Self::Maestro | Self::Pca9685 => {
+                ServoConfig::turned(id, self.middle(), self.ticks_per_turn())
+            }
+        }
+    }
+
+    /// Where a servo stands in its middle (ticks).
+    pub fn middle(self) -> f64 {
+        match self {
+            Self::FeetechSts | Self::Dynamixel2 => 2048.0,
+            Self::FeetechScs => 512.0,
+            Self::Lx16a => 500.0,
+            Self::Maestro | Self::Pca9685 => MIDDLE_US,
+        }
+    }
+
+    /// The register that says which model a servo is, where the family has one.
+    pub(super) fn model_register(self) -> Option<&'static str> {
+        match self {
+            Self::FeetechSts | Self::FeetechScs => Some("model"),
+            Self::Dynamixel2 => Some("model_number"),
+            Self::Lx16a | Self::Maestro | Self::Pca9685 => None,
         }
     }
 

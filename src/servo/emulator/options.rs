@@ -1,24 +1,25 @@
 //! The emulator's command line: which servos, on what kind of wire, where to be reached.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::config::hardware as config;
 use crate::config::parameters::Parameters;
 use crate::config::{Config, ConfigError};
 use crate::protocol::feetech::{Id, PacketError};
+use crate::servo::setup::{SetupError, arm_setup, robot_model};
 
 use super::bus::{AfterMissing, BusConfig};
 use super::family::{FamilyName, GoalWhileOff, ServoConfig};
+use super::of_arm::{Posture, buses_of_arm};
 use super::port::Endpoint;
 use super::running::EmulatorConfig;
 
-/// Emulates a bus of servos; prints the port to open once it is ready.
+/// Emulates servos, one bus of them or all that an arm has; prints the port to open of each once they are ready.
 #[derive(Clone, Debug, clap::Parser)]
 #[command(version)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own on the command line")]
 pub struct Options {
-    /// The arm's parameter file: its servos, and the baud rate for --pace.
+    /// The arm's parameter file: its buses and servos, and the baud rates for --pace.
     #[arg(long, value_name = "FILE", conflicts_with = "ids")]
     config: Option<PathBuf>,
     /// What the servos speak: a value that `protocol` of a parameter file can have.
@@ -27,10 +28,10 @@ pub struct Options {
     /// The servos' ids, for instance 1-6 or 1,2,9.
     #[arg(long, value_name = "IDS", default_value = "1-6")]
     ids: Ids,
-    /// Link to the pseudo-terminal.
+    /// Link to the pseudo-terminal; of several buses each has one, with a dot and the bus's name behind this.
     #[arg(long, value_name = "PATH", conflicts_with = "tcp")]
     link: Option<PathBuf>,
-    /// Listen on a TCP port instead of a pseudo-terminal; port 0 takes any.
+    /// Listen on a TCP port instead of a pseudo-terminal; port 0 takes any. Several buses take the ports from there on.
     #[arg(long, value_name = "HOST:PORT")]
     tcp: Option<String>,
     /// Bytes take the time that they take on the wire.
@@ -39,13 +40,13 @@ pub struct Options {
     /// Bits a second for --pace; otherwise as configured, or 1000000.
     #[arg(long, value_name = "BPS", value_parser = clap::value_parser!(u32).range(1200..))]
     baud: Option<u32>,
-    /// Socket that takes commands; its first should be `help`.
+    /// Socket that takes commands; its first should be `help`. Of several buses each has one, as with --link.
     #[arg(long, value_name = "SOCKET")]
     control: Option<PathBuf>,
     /// Where the randomness of faults begins.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// What pulls at every servo, as a part of its stall torque.
+    /// What pulls at every joint, as a part of its servos' stall torque.
     #[arg(long, value_name = "EFFORT", num_args = 0..=1, default_value_t = 0.0, default_missing_value = "0.15")]
     gravity: f64,
     /// Play of the gears.
@@ -54,7 +55,7 @@ pub struct Options {
     /// Bandwidth of the servos' position loop.
     #[arg(long, value_name = "HZ", default_value_t = 16.0)]
     bandwidth_hz: f64,
-    /// Where every servo stands at the start, from its middle.
+    /// How far from where it would stand otherwise every joint stands at the start.
     #[arg(long, value_name = "RAD", default_value_t = 0.0, allow_negative_numbers = true)]
     posture_rad: f64,
     /// What servos take to answer, beyond their return delay.
@@ -101,9 +102,27 @@ pub enum OptionsError {
         /// What is wrong with it.
         error: ConfigError,
     },
+    /// A joint that mimics another has a servo, and the robot model does not say how it goes with it.
+    #[error("{file}: where the servos of mimic joints stand is said by the robot model: {error}", file = .file.display())]
+    Model {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with the model.
+        error: Box<SetupError>,
+    },
     /// A configured id is none.
     #[error(transparent)]
     Id(#[from] PacketError),
+    /// There are not as many ports as buses.
+    #[error(
+        "--tcp is {address}, and the arm has {buses} buses; give a port from which on there are as many, or port 0"
+    )]
+    Ports {
+        /// What was given.
+        address: String,
+        /// How many ports it takes.
+        buses: usize,
+    },
     /// Not a number, or not a usable one.
     #[error("--{option} must be {expected}, not {actual}")]
     Value {
@@ -158,27 +177,106 @@ impl std::str::FromStr for Ids {
     }
 }
 
+/// One of the emulators that were asked for.
+#[derive(Clone, Debug)]
+pub struct Emulated {
+    /// The bus's name; empty for an only one.
+    pub name: String,
+    /// What is emulated.
+    pub config: EmulatorConfig,
+    /// Where it is to be reached.
+    pub endpoint: Endpoint,
+}
+
+/// The link or socket of a bus, where that of an arm is asked for at `path`; an arm's only bus has no name.
+pub fn of_bus(path: &Path, bus: &str) -> PathBuf {
+    if bus.is_empty() {
+        return path.to_owned();
+    }
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(bus);
+    name.into()
+}
+
+/// A bus before it is known what is special about it.
+struct Plain {
+    name: String,
+    baud_rate_bps: u32,
+    bus: BusConfig,
+}
+
 impl Options {
-    /// Where the emulator is to be reached.
-    pub fn endpoint(&self) -> Endpoint {
-        match &self.tcp {
-            Some(address) => Endpoint::Tcp(address.clone()),
-            None => Endpoint::Pty { link: self.link.clone() },
-        }
+    /// The emulators that were asked for, one for each bus.
+    ///
+    /// # Errors
+    /// Where the parameter file is unusable, or options make no sense.
+    pub fn emulators(&self) -> Result<Vec<Emulated>, OptionsError> {
+        self.check()?;
+        let buses = self.buses()?;
+        let count = buses.len();
+        let emulated = |(index, plain): (usize, Plain)| {
+            let control = self.control.as_ref().map(|path| of_bus(path, &plain.name));
+            let endpoint = self.endpoint(&plain.name, index).ok_or_else(|| OptionsError::Ports {
+                address: self.tcp.clone().unwrap_or_default(),
+                buses: count,
+            })?;
+            let name = plain.name.clone();
+            let spin = Duration::from_micros(self.spin_us);
+            Ok(Emulated { name, config: EmulatorConfig { bus: self.wire(plain), control, spin }, endpoint })
+        };
+        buses.into_iter().enumerate().map(emulated).collect()
     }
 
-    /// The emulator that was asked for.
-    pub fn emulator(&self) -> Result<EmulatorConfig, OptionsError> {
-        self.check()?;
-        let (family, ids, configured) = self.servos()?;
-        let configured_bps = configured.as_ref().map_or(1_000_000, |bus| bus.baud_rate_bps);
-        let pace_bps = self.pace.then(|| self.baud.unwrap_or(configured_bps));
-        let bus = BusConfig {
-            family,
-            servos: ids.into_iter().map(|id| self.servo(family, id)).collect(),
-            pace_bps,
+    fn endpoint(&self, bus: &str, index: usize) -> Option<Endpoint> {
+        Some(match &self.tcp {
+            Some(address) => Endpoint::Tcp(nth_port(address, index)?),
+            None => Endpoint::Pty { link: self.link.as_ref().map(|link| of_bus(link, bus)) },
+        })
+    }
+
+    /// The servos and their buses, as the file has them, or the command line.
+    fn buses(&self) -> Result<Vec<Plain>, OptionsError> {
+        let Some(file) = &self.config else {
+            let mut bus = BusConfig::of(self.protocol, self.ids.0.iter().copied());
+            for servo in &mut bus.servos {
+                servo.position += self.posture_rad * bus.family.ticks_per_turn() / std::f64::consts::TAU;
+                servo.load = self.gravity;
+            }
+            return Ok(vec![Plain { name: String::new(), baud_rate_bps: 1_000_000, bus }]);
+        };
+        let anywhere = |_: &str| "emulated".to_owned();
+        let config =
+            Config::read_hardware_at(file, &Parameters::new(), anywhere).map_err(|error| match error {
+                ConfigError::File(_) => OptionsError::File(error),
+                ConfigError::Parameters(_) => OptionsError::Parameters { file: file.clone(), error },
+            })?;
+        // Most arms can be emulated where their robot model cannot be found.
+        let mimics = if config.hardware.mimic_servos.is_empty() {
+            Vec::new()
+        } else {
+            let setup = robot_model(&config.arm).and_then(|model| arm_setup(&config, &model));
+            setup.map_err(|error| OptionsError::Model { file: file.clone(), error: Box::new(error) })?.mimics
+        };
+        let posture = Posture { offset_rad: self.posture_rad, gravity: self.gravity };
+        let buses = buses_of_arm(&config.hardware, &mimics, posture)?;
+        let plain = |(bus, emulated): (&crate::config::hardware::BusConfig, BusConfig)| Plain {
+            name: bus.name.clone(),
+            baud_rate_bps: bus.baud_rate_bps,
+            bus: emulated,
+        };
+        Ok(config.hardware.buses.iter().zip(buses).map(plain).collect())
+    }
+
+    /// A bus with all that the options say of it.
+    fn wire(&self, plain: Plain) -> BusConfig {
+        let Plain { baud_rate_bps, bus, .. } = plain;
+        let family = bus.family;
+        BusConfig {
+            servos: bus.servos.into_iter().map(|servo| self.servo(family, servo)).collect(),
+            pace_bps: self.pace.then(|| self.baud.unwrap_or(baud_rate_bps)),
             turnaround: Duration::from_micros(self.turnaround_us),
-            echo: self.echo,
+            echo: self.echo || bus.echo,
             pings_collide: self.pings_collide,
             after_missing: if self.silent_after_missing {
                 AfterMissing::StaySilent
@@ -186,10 +284,8 @@ impl Options {
                 AfterMissing::AnswerLate
             },
             seed: self.seed,
-            board: configured.map(|bus| bus.pwm).unwrap_or_default(),
-        };
-        let spin = Duration::from_micros(self.spin_us);
-        Ok(EmulatorConfig { bus, control: self.control.clone(), spin })
+            ..bus
+        }
     }
 
     fn check(&self) -> Result<(), OptionsError> {
@@ -207,31 +303,24 @@ impl Options {
         Ok(())
     }
 
-    /// Family and ids of the servos, and the bus that is configured.
-    fn servos(&self) -> Result<(FamilyName, Vec<Id>, Option<config::BusConfig>), OptionsError> {
-        let Some(file) = &self.config else { return Ok((self.protocol, self.ids.0.clone(), None)) };
-        let config = Config::read_hardware(file, &Parameters::new()).map_err(|error| match error {
-            ConfigError::File(_) => OptionsError::File(error),
-            ConfigError::Parameters(_) => OptionsError::Parameters { file: file.clone(), error },
-        })?;
-        // A PWM servo is found by its channel.
-        let address = |servo: &config::ServoConfig| Id::new(servo.pwm.map_or(servo.id, |pwm| pwm.channel));
-        let ids = config.hardware.servos.iter().map(address).collect::<Result<_, _>>()?;
-        let bus = config.hardware.buses[0].clone();
-        Ok((FamilyName::of(bus.protocol), ids, Some(bus)))
-    }
-
-    fn servo(&self, family: FamilyName, id: Id) -> ServoConfig {
-        let ticks_per_turn = family.ticks_per_turn();
-        let mut servo = family.servo(id);
-        servo.position += self.posture_rad * ticks_per_turn / std::f64::consts::TAU;
-        servo.load = self.gravity;
-        servo.motor.backlash_ticks = self.backlash_deg * ticks_per_turn / 360.0;
+    fn servo(&self, family: FamilyName, servo: ServoConfig) -> ServoConfig {
+        let mut servo = servo;
+        servo.motor.backlash_ticks = self.backlash_deg * family.ticks_per_turn() / 360.0;
         servo.motor.bandwidth_hz = self.bandwidth_hz;
         servo.stubborn_overload = self.stubborn_overload;
         servo.knows_fast_reads = !self.no_fast_reads;
         servo.goal_while_off = if self.no_jump { GoalWhileOff::Present } else { GoalWhileOff::Kept };
         servo
+    }
+}
+
+/// The address whose port is `index` behind that of `address`; any port stays any port. `None` behind the last.
+fn nth_port(address: &str, index: usize) -> Option<String> {
+    let port = address.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
+    match port {
+        // What is no address is refused by whoever listens on it.
+        None | Some((_, 0)) => Some(address.to_owned()),
+        Some((host, port)) => Some(format!("{host}:{}", port.checked_add(u16::try_from(index).ok()?)?)),
     }
 }
 
@@ -252,5 +341,46 @@ mod tests {
         assert_eq!(refused("1,x"), "`x` is neither an id nor a range such as 1-6");
         assert_eq!(refused("1,1"), "two servos cannot both have the id 1");
         assert_eq!(refused("254"), "a servo's id is at most 253, not 254");
+    }
+
+    #[test]
+    fn an_arm_of_several_buses_has_a_port_and_a_socket_for_each() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/mixed.yaml");
+        let options = |more: &[&str]| {
+            let words = ["servo_emulator", "--config", file.to_str().unwrap(), "--pace"];
+            <Options as clap::Parser>::parse_from(words.iter().chain(more)).emulators()
+        };
+        let emulated = options(&["--link", "/tmp/arm", "--control", "/tmp/arm.ctl"]).unwrap();
+        let [arm, wrist, gripper] = emulated.as_slice() else { panic!("{emulated:?}") };
+        assert_eq!(
+            (arm.name.as_str(), wrist.name.as_str(), gripper.name.as_str()),
+            ("arm", "wrist", "gripper")
+        );
+        assert_eq!(wrist.endpoint, Endpoint::Pty { link: Some("/tmp/arm.wrist".into()) });
+        assert_eq!(wrist.config.control, Some("/tmp/arm.ctl.wrist".into()));
+        assert_eq!(
+            [arm, wrist, gripper].map(|emulated| (emulated.config.bus.family, emulated.config.bus.pace_bps)),
+            [
+                (FamilyName::FeetechSts, Some(1_000_000)),
+                (FamilyName::Dynamixel2, Some(1_000_000)),
+                (FamilyName::Maestro, Some(115_200))
+            ]
+        );
+
+        let ports = |address| {
+            let emulated = options(&["--tcp", address])?;
+            Ok(emulated.into_iter().map(|emulated| emulated.endpoint).collect::<Vec<_>>())
+        };
+        let tcp = |address: &str| Endpoint::Tcp(address.to_owned());
+        let from_5000: Result<_, OptionsError> = ports("localhost:5000");
+        assert_eq!(from_5000.unwrap(), ["localhost:5000", "localhost:5001", "localhost:5002"].map(tcp));
+        assert_eq!(
+            ports("localhost:0").unwrap(),
+            [tcp("localhost:0"), tcp("localhost:0"), tcp("localhost:0")]
+        );
+        assert_eq!(
+            ports("localhost:65534").unwrap_err().to_string(),
+            "--tcp is localhost:65534, and the arm has 3 buses; give a port from which on there are as many, or port 0"
+        );
     }
 }

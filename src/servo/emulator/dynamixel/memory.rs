@@ -34,7 +34,9 @@ impl Memory {
     pub(super) fn power_cycle(&mut self) {
         let kept = self.kept;
         *self = Self::from_factory(0);
-        for register in XM430.iter().filter(|register| register.access == Access::Kept) {
+        let outlives =
+            |register: &&Register| register.access == Access::Kept || **register == table::MODEL_NUMBER;
+        for register in XM430.iter().filter(outlives) {
             self.now[register.span()].copy_from_slice(&kept[register.span()]);
         }
         self.kept = kept;
@@ -163,7 +165,7 @@ impl Memory {
     }
 
     /// The address that is meant: an indirect one leads elsewhere.
-    fn meant(&self, at: usize) -> usize {
+    pub(super) fn meant(&self, at: usize) -> usize {
         for (addresses, data, count) in INDIRECT {
             if (data..data + count).contains(&at) {
                 let pointer = addresses + 2 * (at - data);

@@ -28,6 +28,9 @@ const CURRENT_UNIT: f64 = 0.00269;
 const FULL_CURRENT: f64 = 1193.0;
 /// The PWM register's value that is the whole duty.
 const FULL_PWM: f64 = 885.0;
+/// The model that tells its load where the others tell their current (XL430-W250), and what it says of the whole duty.
+const TELLS_LOAD: i64 = 1060;
+const FULL_LOAD: f64 = 1000.0;
 
 /// What each bit of register 70 stands for, as the emulator's alarms have it.
 const ERROR_BITS: [(u8, Alarms); 5] = [
@@ -239,6 +242,11 @@ impl DynamixelServo {
         self.memory.read(address, len)
     }
 
+    /// The register behind an address, where that is an indirect one.
+    pub(super) fn meant(&self, at: usize) -> usize {
+        self.memory.meant(at)
+    }
+
     /// Takes a write, with what it brings about.
     pub(super) fn write(&mut self, address: u16, data: &[u8]) -> Result<(), ErrorCode> {
         let write = self.memory.check(address, data)?;
@@ -269,7 +277,9 @@ impl DynamixelServo {
     /// Back to the factory's registers.
     pub(super) fn reset(&mut self, reset: Reset, now: Time) {
         let (id, baud) = (self.id(), self.value(&table::BAUD_RATE));
+        let model = self.value(&table::MODEL_NUMBER);
         self.memory = Memory::from_factory(if reset == Reset::Everything { 1 } else { id });
+        self.memory.keep(&table::MODEL_NUMBER, model);
         if reset == Reset::AllButIdAndBaud {
             self.memory.keep(&table::BAUD_RATE, baud);
         }
@@ -428,7 +438,11 @@ impl DynamixelServo {
     #[expect(clippy::cast_possible_truncation, reason = "float casts saturate")]
     fn tell(&mut self) {
         let speed = self.motor.speed();
-        let current = self.motor.effort() * self.motor.config().stall_current_a / CURRENT_UNIT;
+        let current = if self.value(&table::MODEL_NUMBER) == TELLS_LOAD {
+            self.motor.duty() * FULL_LOAD
+        } else {
+            self.motor.effort() * self.motor.config().stall_current_a / CURRENT_UNIT
+        };
         let is_moving = self.number(&table::MOVING_THRESHOLD) * VELOCITY_UNIT < speed.abs();
         let errors = error_bits(self.protection.alarms()) | self.latched;
         let tick = self.updated.0.div_euclid(1_000_000).rem_euclid(32_768);

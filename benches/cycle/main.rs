@@ -2,10 +2,11 @@
 //!
 //! `paced` lets bytes take their time at 1 Mbit/s and runs cycles back to back: how near does the rate come to
 //! what the wire allows? `unpaced` leaves the wire out: what does the host spend? `periodic` is the control thread
-//! as the nodes run it. `pure` is the computing alone.
+//! as the nodes run it. `pure` is the computing alone. With a protocol it is about how much of a bus is used instead.
 #![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
 
-#[path = "../tests/it/emulated_arm.rs"]
+mod efficiency;
+#[path = "../../tests/it/emulated_arm.rs"]
 #[expect(dead_code, reason = "the tests use more of it")]
 mod emulated_arm;
 
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use emulated_arm::{Arm, Changes, Goals, follower};
+use emulated_arm::{Arm, Changes, Goals, Servos, follower};
 use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value as Json, json};
@@ -40,6 +41,9 @@ struct Options {
     /// How long to measure, all in all.
     #[arg(long, value_name = "N", default_value_t = 10.0)]
     seconds: f64,
+    /// How much of a bus is used by servos that speak this.
+    #[arg(long, value_name = "NAME")]
+    protocol: Option<efficiency::Protocol>,
     /// What cargo says to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -58,6 +62,11 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let seconds = |part: f64| Duration::from_secs_f64(part * options.seconds.clamp(0.5, 3600.0));
     let machine = machine();
+    if let Some(protocol) = options.protocol {
+        let report = json!({ "machine": machine, "protocol": protocol.name(), "buses": protocol.measure(seconds(1.0)) });
+        efficiency::print(&report);
+        return write(options.json, &report);
+    }
     let report = json!({
         "machine": machine,
         "paced": on_control_thread(|| paced(seconds(0.4))),
@@ -66,8 +75,12 @@ fn main() -> anyhow::Result<()> {
         "pure": pure(seconds(0.05).min(LONGEST_PURE)),
     });
     print(&report);
-    if let Some(file) = options.json {
-        std::fs::write(file, serde_json::to_string_pretty(&report)?)?;
+    write(options.json, &report)
+}
+
+fn write(file: Option<PathBuf>, report: &Json) -> anyhow::Result<()> {
+    if let Some(file) = file {
+        std::fs::write(file, serde_json::to_string_pretty(report)?)?;
     }
     Ok(())
 }
@@ -202,8 +215,12 @@ fn time_each(lasts: Duration, mut call: impl FnMut()) -> f64 {
 
 /// An arm with torque on, on its way.
 fn moving_arm(pace_bps: Option<u32>, changes: Changes<'_>) -> (Arm, Goals) {
-    let emulator = emulated_arm::power_up(BusConfig { pace_bps, ..emulated_arm::servos() });
-    let (mut arm, mut goals) = Arm::with_trajectories(emulator, changes).unwrap();
+    set_out(emulated_arm::power_up(BusConfig { pace_bps, ..emulated_arm::servos() }), changes)
+}
+
+/// The same of these servos.
+fn set_out<E: Servos>(servos: E, changes: Changes<'_>) -> (Arm<E>, Goals) {
+    let (mut arm, mut goals) = Arm::with_trajectories(servos, changes).unwrap();
     arm.cycle_until_state(State::Holding);
     goals.push(motion(&arm));
     arm.cycle_until_state(State::Active);
@@ -211,7 +228,7 @@ fn moving_arm(pace_bps: Option<u32>, changes: Changes<'_>) -> (Arm, Goals) {
 }
 
 /// To and fro, twice a second, in every joint.
-fn motion(arm: &Arm) -> Request {
+fn motion<E: Servos>(arm: &Arm<E>) -> Request {
     const SWING_SECS: f64 = 0.5;
     /// Longer than any bench.
     const SWINGS: i32 = 10_000;
@@ -228,12 +245,14 @@ struct Cycles {
     control_cpu: Duration,
     process_cpu: Duration,
     missed: u64,
+    /// Sent and received.
+    bytes: u64,
 }
 
 impl Cycles {
-    fn run(arm: &mut Arm, lasts: Duration) -> Self {
+    fn run<E: Servos>(arm: &mut Arm<E>, lasts: Duration) -> Self {
         let mut times = histogram();
-        let missed = arm.control.snapshot().bus.missed;
+        let before = arm.control.snapshot().bus;
         let cpu = || (cpu_time(ClockId::ThreadCPUTime), cpu_time(ClockId::ProcessCPUTime));
         let (begun, (thread, process)) = (clock::now(), cpu());
         let mut at = begun;
@@ -245,12 +264,14 @@ impl Cycles {
             at = after;
         }
         let (thread_after, process_after) = cpu();
+        let bus = arm.control.snapshot().bus;
         Self {
             times,
             lasted: at.saturating_since(begun),
             control_cpu: thread_after - thread,
             process_cpu: process_after - process,
-            missed: arm.control.snapshot().bus.missed - missed,
+            missed: bus.missed - before.missed,
+            bytes: bus.sent + bus.received - before.sent - before.received,
         }
     }
 
