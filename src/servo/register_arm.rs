@@ -71,8 +71,6 @@ pub(super) const TRIES: u32 = 3;
 const SINGLE_TRY_RESERVE: Duration = Duration::from_micros(300);
 /// What it takes to find that a deadline is over.
 const WAKE_UP: Duration = Duration::from_micros(300);
-/// A servo that has not answered so many questions in a row may have moved away.
-const JUST_SILENT: u32 = 4;
 /// Time between two slow reads.
 const SLOW_READ_PERIOD: Duration = Duration::from_millis(50);
 
@@ -305,7 +303,7 @@ impl<W: Wire> RegisterArm<W> {
     fn doubt_twins_of_missing(&mut self) {
         for index in 0..self.servos.len() {
             let servo = &self.servos[index];
-            if servo.has_said_nothing() && servo.silent_for < JUST_SILENT {
+            if servo.has_said_nothing() && servo.silent_for == 0 {
                 self.doubt_whoever_is_at(index);
             }
         }
