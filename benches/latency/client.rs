@@ -10,7 +10,11 @@ use anyhow::{Context as _, anyhow, bail};
 use futures::{FutureExt as _, StreamExt as _};
 use r2r::control_msgs::action::FollowJointTrajectory;
 use r2r::control_msgs::msg::JointTrajectoryControllerState;
+use r2r::geometry_msgs::msg::PoseStamped;
+use r2r::moveit_msgs::msg::RobotState;
+use r2r::moveit_msgs::srv::{GetPositionFK, GetPositionIK};
 use r2r::rcl_interfaces::srv::GetParameters;
+use r2r::sensor_msgs::msg::JointState;
 use r2r::{ActionClient, ActionClientGoal, GoalStatus, Node, QosProfile};
 use servo_arm::servo::clock;
 
@@ -23,7 +27,14 @@ pub(crate) struct Client {
     node: Node,
     action: ActionClient<Action>,
     parameters: r2r::Client<GetParameters::Service>,
+    kinematics: Option<Kinematics>,
     stop: Arc<AtomicBool>,
+}
+
+/// The services of `ik_node`, where that runs.
+struct Kinematics {
+    inverse: r2r::Client<GetPositionIK::Service>,
+    forward: r2r::Client<GetPositionFK::Service>,
 }
 
 /// A goal that was accepted.
@@ -59,8 +70,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 const SPIN_TIMEOUT: Duration = Duration::from_millis(50);
 
 impl Client {
-    /// Waits for the controller; says which joints it has.
-    pub(crate) fn connect(stop: Arc<AtomicBool>) -> anyhow::Result<(Self, Joints)> {
+    /// Waits for the controller, and for inverse kinematics where those are asked for; says which joints it has.
+    pub(crate) fn connect(stop: Arc<AtomicBool>, with_kinematics: bool) -> anyhow::Result<(Self, Joints)> {
         let context = r2r::Context::create()?;
         let joints = look(&context, &stop)?;
         let mut node = Node::create(context, "latency_bench", "")?;
@@ -69,11 +80,16 @@ impl Client {
             &format!("{CONTROLLER}/get_parameters"),
             QosProfile::services_default(),
         )?;
-        let available =
-            [Node::is_available(&action)?.boxed_local(), Node::is_available(&parameters)?.boxed_local()];
-        let mut client = Self { node, action, parameters, stop };
+        let kinematics = with_kinematics.then(|| Kinematics::new(&mut node)).transpose()?;
+        let mut available =
+            vec![Node::is_available(&action)?.boxed_local(), Node::is_available(&parameters)?.boxed_local()];
+        if let Some(Kinematics { inverse, forward }) = &kinematics {
+            available.push(Node::is_available(inverse)?.boxed_local());
+            available.push(Node::is_available(forward)?.boxed_local());
+        }
+        let mut client = Self { node, action, parameters, kinematics, stop };
         for each in available {
-            client.wait(each, START_TIMEOUT)?.0.context("the controller does not start")?;
+            client.wait(each, START_TIMEOUT)?.0.context("the nodes do not start")?;
         }
         Ok((client, joints))
     }
@@ -114,6 +130,41 @@ impl Client {
         Ok((sent, at))
     }
 
+    /// Asks where `joints` must be for the pose that `link` has with them at `positions`, beginning elsewhere; when it was
+    /// asked and when it was answered (unix time, ns). Nothing where nobody offers that.
+    pub(crate) fn inverse_kinematics(
+        &mut self,
+        (joints, positions): (&[String], &[f64]),
+        (group, link): (&str, &str),
+    ) -> anyhow::Result<Option<(i64, i64)>> {
+        let Self { node, kinematics: Some(Kinematics { inverse, forward }), stop, .. } = self else {
+            return Ok(None);
+        };
+        let state = |position: Vec<f64>| RobotState {
+            joint_state: JointState { name: joints.to_vec(), position, ..JointState::default() },
+            ..RobotState::default()
+        };
+        let question = GetPositionFK::Request {
+            fk_link_names: vec![link.to_owned()],
+            robot_state: state(positions.to_vec()),
+            ..GetPositionFK::Request::default()
+        };
+        let posed = forward.request(&question)?;
+        let mut wanted = GetPositionIK::Request::default();
+        wanted.ik_request.group_name = group.to_owned();
+        wanted.ik_request.robot_state = state(positions.iter().map(|position| 0.5 * position).collect());
+        let pose: Vec<PoseStamped> = wait(node, posed, stop, ANSWER_TIMEOUT)?.0?.pose_stamped;
+        wanted.ik_request.pose_stamped = pose.into_iter().next().context("compute_fk knows no pose")?;
+        let sent = wall_now();
+        let solved = inverse.request(&wanted)?;
+        let (solved, at) = wait(node, solved, stop, ANSWER_TIMEOUT)?;
+        let code = solved?.error_code;
+        if code.val != 1 {
+            bail!("compute_ik says {}: {}", code.val, code.message);
+        }
+        Ok(Some((sent, at)))
+    }
+
     /// Takes what comes for so long.
     pub(crate) fn pass(&mut self, time: Duration) {
         let end = Instant::now() + time;
@@ -138,6 +189,16 @@ impl Client {
     fn wait<T>(&mut self, future: impl Future<Output = T>, timeout: Duration) -> anyhow::Result<(T, i64)> {
         let node = &mut self.node;
         wait(node, future, &self.stop, timeout)
+    }
+}
+
+impl Kinematics {
+    fn new(node: &mut Node) -> anyhow::Result<Self> {
+        let qos = QosProfile::services_default;
+        Ok(Self {
+            inverse: node.create_client("compute_ik", qos())?,
+            forward: node.create_client("compute_fk", qos())?,
+        })
     }
 }
 

@@ -130,7 +130,7 @@ fn drive(
 ) -> anyhow::Result<(Seen, Series)> {
     let wire = Wire::watch(&processes.control_socket())?;
     processes.start_nodes(config_file, separate)?;
-    let mut session = Session::start(setup, wire, stop)?;
+    let mut session = Session::start(setup, wire, !separate, stop)?;
     let sleeper = Sleeper::start();
     session.run(options.goals)?;
     Ok((session.end(), sleeper.stop()))

@@ -48,7 +48,7 @@ impl Series {
 }
 
 /// What is printed, in order: key in the JSON, and words.
-const ROWS: [(&str, &str); 10] = [
+const ROWS: [(&str, &str); 11] = [
     ("sent_to_accepted", "goal sent → accepted"),
     ("sent_to_first_command", "goal sent → first command, from rest"),
     ("sent_to_first_command_replacing", "goal sent → first command, replacing another"),
@@ -56,6 +56,7 @@ const ROWS: [(&str, &str); 10] = [
     ("cancel_to_stop", "cancel sent → stop begins"),
     ("cancel_to_answer", "cancel sent → answered"),
     ("cancel_to_result", "cancel sent → result"),
+    ("inverse_kinematics", "a pose asked of compute_ik, there and back"),
     ("empty_call", "(an empty service call, there and back)"),
     ("between_commands", "(from one command on the wire to the next)"),
     ("sleeper_lateness", "(how late a sleeping thread wakes)"),
@@ -71,6 +72,7 @@ pub(crate) fn report(shape: &str, machine: &Json, period: Duration, seen: &Seen,
         &seen.cancel_to_stop,
         &seen.cancel_to_answer,
         &seen.cancel_to_result,
+        &seen.inverse_kinematics,
         &seen.empty_call,
         &seen.between_commands,
         lateness,
@@ -115,6 +117,9 @@ pub(crate) fn print(report: &Json) {
     println!("{:<46}{:>7}{:>9}{:>9}{:>9}{:>9}", "ms", "count", "median", "p90", "p99", "max");
     for (key, words) in ROWS {
         let row = &report["times"][key];
+        if row["count"] == 0 {
+            continue;
+        }
         let [median, p90, p99, max] =
             ["median_ms", "p90_ms", "p99_ms", "max_ms"].map(|key| row[key].as_f64().unwrap_or(f64::NAN));
         println!("{words:<46}{:>7}{median:>9.2}{p90:>9.2}{p99:>9.2}{max:>9.2}", row["count"]);

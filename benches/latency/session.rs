@@ -34,6 +34,7 @@ pub(crate) struct Seen {
     pub(crate) cancel_to_answer: Series,
     pub(crate) cancel_to_result: Series,
     pub(crate) empty_call: Series,
+    pub(crate) inverse_kinematics: Series,
     pub(crate) between_commands: Series,
     /// Goals that ended otherwise than they should have, in words.
     pub(crate) unexpected: Vec<String>,
@@ -55,11 +56,20 @@ const PAUSE_SECS: std::ops::Range<f64> = 0.015..0.03;
 /// In which an arm that was cancelled has come to rest.
 const STOPPING: Duration = Duration::from_millis(60);
 const START_TIMEOUT: Duration = Duration::from_secs(15);
+/// The group and the link of the SO-101 that inverse kinematics are asked for, and within what its joints stand (rad).
+const GROUP: &str = "arm";
+const LINK: &str = "tool0";
+const POSTURE: f64 = 0.8;
 
 impl Session {
     /// Connects, and brings the arm to its place of rest.
-    pub(crate) fn start(setup: &ArmSetup, wire: Wire, stop: &Arc<AtomicBool>) -> anyhow::Result<Self> {
-        let (client, joints) = Client::connect(stop.clone())?;
+    pub(crate) fn start(
+        setup: &ArmSetup,
+        wire: Wire,
+        with_kinematics: bool,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Self> {
+        let (client, joints) = Client::connect(stop.clone(), with_kinematics)?;
         let motion = Motion::new(setup, &joints);
         if motion.names().is_empty() {
             bail!("the controller has none of the joints {}", setup.joints.join(", "));
@@ -200,10 +210,16 @@ impl Session {
         is == expected
     }
 
-    /// Rests, and uses the time for a call that asks for nothing.
+    /// Rests, and uses the time for a call that asks for nothing and one that asks for a solution.
     fn rest(&mut self) -> anyhow::Result<()> {
         let (sent, answered) = self.client.empty_call()?;
         self.seen.empty_call.push(answered - sent);
+        let positions: Vec<f64> = self.seen.joints.iter().map(|_| POSTURE * self.random.f64()).collect();
+        if let Some((sent, answered)) =
+            self.client.inverse_kinematics((&self.seen.joints, &positions), (GROUP, LINK))?
+        {
+            self.seen.inverse_kinematics.push(answered - sent);
+        }
         let secs = self.draw(PAUSE_SECS);
         self.client.pass(Duration::from_secs_f64(secs));
         Ok(())
