@@ -1,6 +1,7 @@
 """Starts the arm: real servos by default, emulated ones with `sim:=emulator`."""
 
 import pathlib
+import tempfile
 
 import yaml
 from launch import Action, LaunchContext, LaunchDescription
@@ -57,16 +58,15 @@ def start(context: LaunchContext) -> list[Action]:
 
 
 def arm_node(config: str, ports: dict[str, str], **options: object) -> Node:
-    # The other nodes of the process know of no buses.
-    words = [word for name, port in ports.items() for word in ("-p", f"hardware_node:{name}:={port}")]
-    return Node(
-        package="servo_arm",
-        executable="arm_node",
-        parameters=[config],
-        ros_arguments=words,
-        output="screen",
-        **options,
-    )
+    parameters = [config, file_of(ports)] if ports else [config]
+    return Node(package="servo_arm", executable="arm_node", parameters=parameters, output="screen", **options)
+
+
+def file_of(ports: dict[str, str]) -> str:
+    """A parameter file for the hardware alone: other nodes of the process know of no ports."""
+    with tempfile.NamedTemporaryFile("w", prefix="servo_arm_ports_", suffix=".yaml", delete=False) as file:
+        yaml.safe_dump({"hardware_node": {"ros__parameters": ports}}, file)
+    return file.name
 
 
 def buses_of(config: pathlib.Path) -> list[str]:
