@@ -42,6 +42,8 @@ pub(super) struct MaestroArm {
     untold: Errors,
     /// Errors after which the outputs have not been read.
     unjudged: bool,
+    /// In how many cycles since then an output seemed to be another one than it was told.
+    suspicions: u32,
 }
 
 const CAVEATS: &[&str] = &[
@@ -55,6 +57,8 @@ const TRIES: u32 = 3;
 /// What an answer takes besides the wire.
 const SINGLE_TRY_RESERVE: Duration = Duration::from_millis(1);
 const QUARTERS_A_US: f64 = 4.0;
+/// So often an output must seem to have strayed, each time in another cycle, until it has.
+const ENOUGH_SUSPICIONS: u32 = 4;
 
 impl Driver for MaestroArm {
     fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
@@ -105,7 +109,10 @@ impl Driver for MaestroArm {
                 if latest < clock::now() + self.port.wire_time(&request) + SINGLE_TRY_RESERVE {
                     return Ok(None);
                 }
-                self.standing(servo, Wait::Until(latest))
+                let standing = self.standing(servo, Wait::Until(latest))?;
+                // What seems to have let go is looked at as after an error.
+                self.unjudged |= standing.is_some_and(|standing| !standing.torque) && !self.strayed;
+                Ok(standing.filter(|standing| standing.torque || self.strayed))
             }
         }
     }
@@ -181,6 +188,7 @@ impl MaestroArm {
             strayed: false,
             untold: Errors::NONE,
             unjudged: false,
+            suspicions: 0,
         };
         arm.find(config)?;
         let standings = arm.set_up().map_err(|lost| arm.failed(lost))?;
@@ -252,7 +260,7 @@ impl MaestroArm {
 
     fn switch_off(&mut self) -> Result<(), LinkLost> {
         self.servos.set_pulses(false);
-        (self.strayed, self.unjudged) = (false, false);
+        (self.strayed, self.unjudged, self.suspicions) = (false, false, 0);
         self.told.fill(0);
         self.send_told()
     }
@@ -312,13 +320,17 @@ impl MaestroArm {
             if self.is_as_told(servo, output) {
                 continue;
             }
-            // Nothing checks an answer; once is not enough to stop an arm.
-            match self.port.ask(&request, Wait::Until(latest))? {
-                Some(again) if again == output => self.strayed = true,
-                _ => return Ok(()),
+            // Nothing says which question an answer is to, and late ones look like outputs without pulses: one cycle is
+            // not enough to stop an arm. Meanwhile nobody is told anything.
+            if self.port.ask(&request, Wait::Until(latest))? == Some(output) {
+                self.suspicions += 1;
+                self.strayed |= ENOUGH_SUSPICIONS <= self.suspicions;
+            }
+            if !self.strayed {
+                return Ok(());
             }
         }
-        self.unjudged = false;
+        (self.unjudged, self.suspicions) = (false, 0);
         Ok(())
     }
 
