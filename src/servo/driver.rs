@@ -128,6 +128,25 @@ pub enum IdentifyError {
     },
 }
 
+impl IdentifyError {
+    /// An error if joints with their ids are missing on a port; it names those that answered, too.
+    pub(super) fn unless_all_answer(
+        missing: &[String],
+        found: &[String],
+        port: &str,
+        baud_rate_bps: u32,
+    ) -> Result<(), Self> {
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let found = match found {
+            [] => "none answers".to_owned(),
+            found => format!("{} answered", found.join(", ")),
+        };
+        Err(Self::Missing { missing: missing.join(", "), found, port: port.to_owned(), baud_rate_bps })
+    }
+}
+
 /// Who a servo says it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Identity {

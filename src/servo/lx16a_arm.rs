@@ -175,16 +175,7 @@ impl Lx16aArm {
                 Err(cause) => return Err(self.failed(index, cause)),
             }
         }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let found = if found.is_empty() {
-            "none answers".to_owned()
-        } else {
-            format!("{} answered", found.join(", "))
-        };
-        let (port, baud_rate_bps) = (self.port.clone(), self.baud_rate_bps);
-        Err(IdentifyError::Missing { missing: missing.join(", "), found, port, baud_rate_bps })
+        IdentifyError::unless_all_answer(&missing, &found, &self.port, self.baud_rate_bps)
     }
 
     /// Learns the servo's own limits, makes sure that it is no motor, and tells how it stands.

@@ -84,16 +84,7 @@ impl<W: Wire> RegisterArm<W> {
                 Err(cause) => return Err(self.failed(servo, cause)),
             }
         }
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let found = if found.is_empty() {
-            "none answers".to_owned()
-        } else {
-            format!("{} answered", found.join(", "))
-        };
-        let (port, baud_rate_bps) = (self.port.clone(), self.baud_rate_bps);
-        Err(IdentifyError::Missing { missing: missing.join(", "), found, port, baud_rate_bps })
+        IdentifyError::unless_all_answer(&missing, &found, &self.port, self.baud_rate_bps)
     }
 
     /// Checks and sets what must be right before a servo is used, and tells how it stands.
