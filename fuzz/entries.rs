@@ -204,7 +204,7 @@ fn drive(map: RegisterMap) {
         gather_telemetry: false,
         pwm: PwmBusConfig::default(),
     };
-    let ticks_per_turn = f64::from(map.counts_per_turn);
+    let ticks_per_turn = map.ticks_per_turn();
     let config = ServoConfig {
         bus: 0,
         id: 1,

@@ -228,10 +228,8 @@ fn servo(
         d.refuse(&name("id"), Value::Integer(id), "it must be from 1 to 253");
     }
     let map = model(d, buses.get(bus), prefix, first);
-    let (middle, turn) = map.as_ref().map_or((middle, turn), |map| {
-        let counts = map.counts_per_turn;
-        (i64::from(counts / 2), f64::from(counts))
-    });
+    let (middle, turn) =
+        map.as_ref().map_or((middle, turn), |map| (i64::from(map.counts_per_turn / 2), map.ticks_per_turn()));
     let zero =
         d.integer_in(&name("zero_ticks"), middle, -32767..=32767, "Where the joint's zero is (ticks).");
     let reversed = d.or(&name("reversed"), false, "Whether growing ticks turn the joint the negative way.");

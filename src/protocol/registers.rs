@@ -182,6 +182,8 @@ pub struct RegisterMap {
     pub models: Vec<u16>,
     /// Counts of the position registers for one turn of the horn.
     pub counts_per_turn: u32,
+    /// The angle over which these are counted (degrees): less than a turn where a servo does not count all of it.
+    pub counted_deg: f64,
     /// Values of the mode register in which it goes to positions; empty where it has no modes.
     pub position_modes: Vec<i64>,
     /// Whether one request reads several.
@@ -219,6 +221,8 @@ pub enum MapError {
         problem: String,
     },
 }
+
+const FULL_TURN_DEG: f64 = 360.0;
 
 const SHIPPED: &[(&str, &str)] = &[
     ("sts3215", include_str!("../../config/servos/sts3215.yaml")),
@@ -296,6 +300,11 @@ impl RegisterMap {
     /// The register that a driver needs for this.
     pub fn role(&self, role: Role) -> Option<&Register> {
         role.names().iter().find_map(|name| self.register(name))
+    }
+
+    /// How many counts a whole turn would have.
+    pub fn ticks_per_turn(&self) -> f64 {
+        f64::from(self.counts_per_turn) * FULL_TURN_DEG / self.counted_deg
     }
 
     /// How words lie in the registers.

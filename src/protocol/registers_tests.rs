@@ -51,6 +51,7 @@ fn values_are_coded_as_the_maker_says() {
     check(&scs, "goal_position", 1000, &[0x03, 0xE8]);
     check(&scs, "present_speed", -500, &[0x81, 0xF4]);
     assert_eq!((scs.role(Role::Lock).unwrap().address, scs.counts_per_turn), (48, 1024));
+    assert_eq!(scs.ticks_per_turn(), 1228.8, "they are counted over 300 degrees");
     assert_eq!((scs.at(37).unwrap().name.as_str(), scs.sync_read), ("protective_torque", false));
     let dxl = RegisterMap::shipped("xm430-w350").unwrap();
     check(&dxl, "goal_position", 2048, &[0, 8, 0, 0]);
@@ -162,6 +163,11 @@ fn what_is_wrong_with_a_map_is_said_with_file_register_key_and_value() {
         ("family: feetech_sts\n", "", "`family` is missing; give it, or a shipped map with `like`"),
         ("family: feetech_sts", "family: feetech", "unknown variant `feetech`"),
         ("counts_per_turn: 2000", "counts_per_turn: 1", "`counts_per_turn` is 1; it must be from 2"),
+        (
+            "counts_per_turn: 2000",
+            "counts_per_turn: 2000\ncounted_deg: 0",
+            "`counted_deg` is 0; it must be from 1 to 360",
+        ),
         (
             "models: []",
             "models: []\nalarms: [hunger]",

@@ -265,7 +265,7 @@ impl Command {
 fn speed_scale(map: &RegisterMap, register: &Register) -> f64 {
     use crate::protocol::registers::Unit;
     match register.unit {
-        Unit::RadiansPerSecond => register.scale * f64::from(map.counts_per_turn) / std::f64::consts::TAU,
+        Unit::RadiansPerSecond => register.scale * map.ticks_per_turn() / std::f64::consts::TAU,
         _ => register.scale,
     }
 }

@@ -205,6 +205,7 @@ fn subject(
     let Member { name, joint, config: configured } = member;
     let context = || format!("joint `{name}`");
     let servo = session.servo(configured.id).with_context(context)?;
+    servo.check_known().with_context(context)?;
     if let Presence::Several(why) = probing::look(session.line.as_mut(), &servo.map, servo.id)? {
         bail!("joint `{name}`: several servos seem to have the id {} ({why})", servo.id);
     }

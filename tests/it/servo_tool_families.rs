@@ -154,3 +154,41 @@ fn an_arm_of_dynamixels_is_calibrated_by_its_homing_offsets_and_limits() {
             .contains("6 joints are as")
     );
 }
+
+#[test]
+fn nothing_is_written_to_a_servo_whose_registers_nobody_knows() {
+    let desk = Desk::of(FamilyName::Dynamixel2);
+    desk.emulate("set id=2 model_number=350");
+    let write = tool(&desk, "dynamixel2", &["write", "--id", "2", "--yes", "led", "1"]);
+    let says = complained(&write);
+    assert!(says.contains("of model 350, for which no register map is shipped"), "{says}");
+    // Asked as if it were an STS, an SCS servo says a model that is none of those.
+    let desk = Desk::of(FamilyName::FeetechScs);
+    let says = complained(&tool(&desk, "feetech_sts", &["set-id", "--id", "2", "--new-id", "9", "--yes"]));
+    assert!(says.contains("--protocol") && desk.register(2, "id") == 2, "{says}");
+}
+
+#[test]
+fn what_a_servo_keeps_at_an_address_without_a_name_is_asked_for() {
+    let desk = Desk::of(FamilyName::Dynamixel2);
+    let write = |arguments: &[&str]| {
+        let words = [&["write", "--id", "2", "--protocol", "dynamixel2"], arguments].concat();
+        complained(&desk.answer(&words, "n\n"))
+    };
+    let says = write(&["42", "1"]);
+    assert!(
+        says.contains("`42` of servo 2 outlives the power") && says.contains("nothing was written"),
+        "{says}"
+    );
+    let says = write(&["--size", "1", "133", "1"]);
+    assert!(says.contains("those bytes are of register `present_position`"), "{says}");
+}
+
+#[test]
+fn a_scan_by_configuration_asks_only_what_its_servos_speak() {
+    let desk = Desk::of(FamilyName::Lx16a);
+    let found = json(&desk.tool(&["scan", "--config", "config/lx16a.yaml", "--ids", "2", "--json"]));
+    assert_eq!(found[0]["protocol"], "lx16a", "{found}");
+    let says = complained(&desk.tool(&["scan", "--config", "config/maestro.yaml", "--ids", "2"]));
+    assert!(says.contains("PWM servos on a maestro answer nothing"), "{says}");
+}

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_norway::Value;
 
 use super::register::{Access, Area, Coding, Register, Unit};
-use super::{Family, RegisterMap, Role};
+use super::{FULL_TURN_DEG, Family, RegisterMap, Role};
 use crate::protocol::alarms::Alarms;
 
 /// A map's file. What is left out is as in the map that it is `like`.
@@ -16,6 +16,7 @@ struct File {
     family: Option<Family>,
     models: Vec<u16>,
     counts_per_turn: Option<u32>,
+    counted_deg: Option<f64>,
     position_modes: Option<Vec<i64>>,
     sync_read: Option<bool>,
     fast_sync_read: Option<bool>,
@@ -59,6 +60,10 @@ pub(super) fn parse(text: &str) -> Result<RegisterMap, String> {
     if !(2..=1 << 24).contains(&counts) {
         return Err(format!("`counts_per_turn` is {counts}; it must be from 2 to {}", 1 << 24));
     }
+    let counted_deg = file.counted_deg.or(base.map(|base| base.counted_deg)).unwrap_or(FULL_TURN_DEG);
+    if !(1.0..=FULL_TURN_DEG).contains(&counted_deg) {
+        return Err(format!("`counted_deg` is {counted_deg}; it must be from 1 to {FULL_TURN_DEG}"));
+    }
     let registers = registers(&file, base, family)?;
     let known = base.map(|base| base.alarms).unwrap_or_else(|| family.alarms());
     let map = RegisterMap {
@@ -66,6 +71,7 @@ pub(super) fn parse(text: &str) -> Result<RegisterMap, String> {
         family,
         models: file.models,
         counts_per_turn: counts,
+        counted_deg,
         position_modes: file
             .position_modes
             .or_else(|| base.map(|base| base.position_modes.clone()))

@@ -94,9 +94,16 @@ pub fn write(options: &WriteOptions) -> anyhow::Result<()> {
     let servo = session.servo(id)?;
     let register = servo.map.find(&options.register, options.size)?;
     let value = options.value;
+    servo.check_known()?;
     ensure!(register.is_writable, ValueError::ReadOnly(register.name));
     register.encode(value)?;
     let touched = touched(&servo, &register);
+    if let Some(named) = touched.iter().find(|one| one.name != register.name) {
+        bail!(
+            "those bytes are of register `{}`, with its own size and range; write it by its name",
+            named.name
+        );
+    }
     refuse_identity(&servo, &touched)?;
     let before = eeprom::read(session.line.as_mut(), id, &register)?;
     let name = &register.name;

@@ -116,6 +116,7 @@ pub fn restore(options: &RestoreOptions) -> anyhow::Result<()> {
     let mut session = options.bus.open()?;
     let id = session.id_of(&options.id)?;
     let servo = session.servo(id)?;
+    servo.check_known()?;
     check_kind(&backup, &servo, session.family.name(), &options.from)?;
     let values = wanted(&backup, &servo, &options.from)?;
     let mut table = Table::new(&["register", ">servo", ">backup", ""]);

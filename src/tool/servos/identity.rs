@@ -54,7 +54,7 @@ pub struct BaudOptions {
 ///
 /// A Dynamixel whose shutdown has struck holds torque again only after this.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "Example: servo_tool reboot --port /dev/ttyUSB0 --protocol dynamixel --id 3")]
+#[command(after_help = "Example: servo_tool reboot --port /dev/ttyUSB0 --protocol dynamixel2 --id 3")]
 pub struct RebootOptions {
     #[command(flatten)]
     bus: BusOptions,
@@ -208,6 +208,7 @@ fn code_of(servo: &Servo, family: Family, bps: u32) -> anyhow::Result<(&super::m
 /// The servo with that id, where it is the only one.
 fn alone(session: &mut Session, id: u8) -> anyhow::Result<Servo> {
     let servo = session.servo(id)?;
+    servo.check_known()?;
     match probing::look(session.line.as_mut(), &servo.map, id)? {
         Presence::One => Ok(servo),
         Presence::Nobody => bail!("servo {id} does not answer any more"),

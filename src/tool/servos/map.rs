@@ -131,8 +131,8 @@ pub enum ValueError {
 }
 
 impl Register {
-    /// A plain number at an address that no map knows.
-    pub fn at(address: u16, size: u8, is_big_endian: bool) -> Self {
+    /// A plain number at an address that no map names.
+    fn at(address: u16, size: u8, is_big_endian: bool, is_eeprom: bool) -> Self {
         Self {
             name: address.to_string(),
             address,
@@ -143,7 +143,7 @@ impl Register {
             scale: 1.0,
             unit: String::new(),
             is_writable: true,
-            is_eeprom: false,
+            is_eeprom,
         }
     }
 
@@ -224,8 +224,10 @@ pub struct Map {
     pub is_big_endian: bool,
     /// Which speed each code of the baud register means (bit/s).
     pub baud_rates: Vec<(i64, u32)>,
-    /// Ticks of one turn.
+    /// After so many ticks it counts from the beginning again, if it turns so far.
     pub turn: i32,
+    /// Ticks of a whole turn.
+    pub ticks_per_turn: f64,
 }
 
 impl Map {
@@ -245,13 +247,20 @@ impl Map {
             return match (known, size) {
                 (Some(register), None) => Ok(register.clone()),
                 (Some(register), Some(size)) if register.size == size => Ok(register.clone()),
-                (_, Some(size)) => Ok(Register::at(address, size, self.is_big_endian)),
-                (None, None) => Ok(Register::at(address, 1, self.is_big_endian)),
+                (_, size) => Ok(self.unnamed(address, size.unwrap_or(1))),
             };
         }
         let edits = |register: &Register| (distance(&register.name, &name), register.name.clone());
         let closest = self.registers.iter().map(edits).min().filter(|(edits, _)| *edits <= 4);
         Err(unknown(closest.map(|(_, name)| name)))
+    }
+
+    /// Servos keep what lies before the torque register, or in the same bytes as something that they keep.
+    fn unnamed(&self, address: u16, size: u8) -> Register {
+        let mut bytes = address..address.saturating_add(size.into());
+        let is_before = self.role(Role::Torque).is_some_and(|torque| address < torque.address);
+        let is_kept = bytes.any(|byte| self.covering(byte).is_some_and(|register| register.is_eeprom));
+        Register::at(address, size, self.is_big_endian, is_before || is_kept)
     }
 
     /// The register for that, where the servo has one.

@@ -21,6 +21,7 @@ pub fn of_model(family: Family, model: Option<u32>) -> Map {
             is_big_endian: false,
             baud_rates: Vec::new(),
             turn: 4096,
+            ticks_per_turn: 4096.0,
         },
     }
 }
@@ -67,6 +68,7 @@ pub fn of(map: &RegisterMap) -> Map {
         is_big_endian,
         baud_rates: codes(map.family).to_vec(),
         turn: i32::try_from(map.counts_per_turn).unwrap_or(4096),
+        ticks_per_turn: map.ticks_per_turn(),
     }
 }
 

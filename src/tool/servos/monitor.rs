@@ -135,7 +135,7 @@ fn values(
 fn degrees(map: &Map, ticks: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "registers have at most 32 bits")]
     let ticks = ticks as f64;
-    (ticks - f64::from(map.turn) / 2.0) * 360.0 / f64::from(map.turn)
+    (ticks - f64::from(map.turn) / 2.0) * 360.0 / map.ticks_per_turn
 }
 
 fn shown(servo: &Servo, role: Role, value: i64) -> String {

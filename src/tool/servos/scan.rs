@@ -11,6 +11,7 @@ use super::map::{Map, Role};
 use super::maps;
 use super::probing::{self, Presence};
 use super::session::{self, Family};
+use crate::config::hardware::BusConfig;
 use crate::servo::probe::{Ask, ProbeConfig};
 use crate::tool::table::Table;
 
@@ -27,7 +28,7 @@ pub struct Options {
     /// A serial device, or tcp://HOST:PORT.
     #[arg(long, value_name = "PORT", required_unless_present = "config")]
     port: Option<String>,
-    /// The arm's parameter file, for its port.
+    /// The arm's parameter file: its port, and what its servos speak.
     #[arg(long, value_name = "FILE")]
     config: Option<std::path::PathBuf>,
     /// Only servos that speak this.
@@ -80,15 +81,18 @@ const PATIENCE: Duration = Duration::from_millis(30);
 /// # Errors
 /// Where the port cannot be opened, nothing was found, or an id is several servos'.
 pub fn run(options: &Options) -> anyhow::Result<()> {
-    let port = options.port()?;
+    let bus = options.configured()?;
+    let port = options.port(bus.as_ref())?;
+    let echo = options.echo || bus.as_ref().is_some_and(|bus| bus.echo);
+    let latency = bus.as_ref().map_or(Duration::ZERO, |bus| bus.adapter_latency);
     let mut found = Vec::new();
-    for (family, rates) in options.what() {
+    for (family, rates) in options.what(bus.as_ref())? {
         for &baud_rate_bps in &rates {
             let probe = ProbeConfig {
                 port: port.clone(),
                 baud_rate_bps,
-                echo: options.echo,
-                patience: Duration::from_millis(options.timeout_ms),
+                echo,
+                patience: Duration::from_millis(options.timeout_ms) + latency,
             };
             let mut line = family.open(probe)?;
             let ids = options.ids(line.max_id())?;
@@ -106,31 +110,38 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 impl Options {
-    fn port(&self) -> anyhow::Result<String> {
-        match (&self.port, &self.config) {
+    /// The only bus of the configuration.
+    fn configured(&self) -> anyhow::Result<Option<BusConfig>> {
+        let Some(file) = &self.config else { return Ok(None) };
+        let mut buses = session::configuration(file, self.port.as_deref())?.hardware.buses;
+        match (buses.len(), self.port.is_some()) {
+            (1, _) => Ok(buses.pop()),
+            // Any of them may be meant.
+            (_, true) => Ok(None),
+            _ => bail!("the arm has several buses; say with --port which one is meant"),
+        }
+    }
+
+    fn port(&self, bus: Option<&BusConfig>) -> anyhow::Result<String> {
+        match (&self.port, bus) {
             (Some(port), _) => Ok(port.clone()),
-            (None, Some(file)) => {
-                let buses = session::configuration(file, None)?.hardware.buses;
-                match buses.as_slice() {
-                    [bus] => Ok(bus.port.clone()),
-                    _ => bail!("the arm has several buses; say with --port which one is meant"),
-                }
-            }
+            (None, Some(bus)) => Ok(bus.port.clone()),
             (None, None) => bail!("say with --port where the servos are"),
         }
     }
 
     /// The protocols, and the speeds for each.
-    fn what(&self) -> Vec<(Family, Vec<u32>)> {
-        let families: Vec<Family> = match self.protocol {
-            Some(family) => vec![family],
-            None => Family::ALL.into_iter().filter(|family| family.is_asked_by_itself()).collect(),
+    fn what(&self, bus: Option<&BusConfig>) -> anyhow::Result<Vec<(Family, Vec<u32>)>> {
+        let families: Vec<Family> = match (self.protocol, bus) {
+            (Some(family), _) => vec![family],
+            (None, Some(bus)) => vec![Family::of(bus.protocol)?],
+            (None, None) => Family::ALL.into_iter().filter(|family| family.is_asked_by_itself()).collect(),
         };
         let rates = |family: Family| match self.baud {
             Some(baud) => vec![baud],
             None => family.baud_rates().to_vec(),
         };
-        families.into_iter().map(|family| (family, rates(family))).collect()
+        Ok(families.into_iter().map(|family| (family, rates(family))).collect())
     }
 
     fn ids(&self, most: u8) -> anyhow::Result<Vec<u8>> {

@@ -99,6 +99,26 @@ pub struct Servo {
     pub firmware: String,
     /// Its registers.
     pub map: Map,
+    /// Whether these are a guess, as no shipped map is for its model and none was named.
+    pub is_guessed: bool,
+}
+
+impl Servo {
+    /// Makes sure that its registers are known, before anything is written to them.
+    ///
+    /// # Errors
+    /// Where no map is for it; says which model it is.
+    pub fn check_known(&self) -> anyhow::Result<()> {
+        if self.is_guessed {
+            let model = self.model.map_or("unknown".to_owned(), |model| model.to_string());
+            bail!(
+                "servo {} is of model {model}, for which no register map is shipped; name its map with --map, or its \
+                 protocol with --protocol if that is another one. Nothing was written",
+                self.id
+            );
+        }
+        Ok(())
+    }
 }
 
 impl Family {
@@ -170,7 +190,10 @@ impl Family {
     }
 
     /// The family of a bus.
-    fn of(protocol: Protocol) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// Where its servos answer nothing.
+    pub(super) fn of(protocol: Protocol) -> anyhow::Result<Self> {
         match protocol {
             Protocol::FeetechSts => Ok(Self::FeetechSts),
             Protocol::FeetechScs => Ok(Self::FeetechScs),
@@ -365,13 +388,13 @@ impl Session {
         };
         // What the servo says of itself counts over what was configured, unless nobody knows that model.
         let known = model.filter(|model| maps::model_name(self.family, *model).is_some());
-        let map = match (&self.map, configured) {
-            (Some(map), _) => map.clone(),
-            (None, Some(map)) if known.is_none() => map,
-            _ => maps::of_model(self.family, model),
+        let (map, is_guessed) = match (&self.map, configured) {
+            (Some(map), _) => (map.clone(), false),
+            (None, Some(map)) if known.is_none() => (map, false),
+            _ => (maps::of_model(self.family, model), known.is_none()),
         };
         let firmware = self.firmware(id, &map)?;
-        Ok(Servo { id, model, firmware, map })
+        Ok(Servo { id, model, firmware, map, is_guessed })
     }
 
     fn firmware(&mut self, id: u8, map: &Map) -> Result<String, AskError> {
