@@ -5,6 +5,7 @@
 pub mod alarms;
 pub mod dynamixel;
 pub mod feetech;
+mod held;
 pub mod lx16a;
 pub mod maestro;
 pub mod pca9685;

@@ -43,6 +43,43 @@ impl fmt::Display for Id {
     }
 }
 
+/// The byte on the wire for every servo.
+pub(super) const BROADCAST: u8 = 0xFE;
+
+/// Whom an instruction is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The servo with this id, which answers.
+    One(Id),
+    /// Every servo. Most questions cannot be asked so, as all would answer at once.
+    All,
+}
+
+impl Target {
+    /// The byte on the wire.
+    pub const fn raw(self) -> u8 {
+        match self {
+            Self::One(id) => id.raw(),
+            Self::All => BROADCAST,
+        }
+    }
+}
+
+impl From<Id> for Target {
+    fn from(id: Id) -> Self {
+        Self::One(id)
+    }
+}
+
+/// Whose frames are looked for; decides what cannot be the start of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Instructions, which a servo hears.
+    Requests,
+    /// Answers, which a host hears.
+    Replies,
+}
+
 /// Why a frame cannot be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {

@@ -5,38 +5,30 @@
 //! searched again, so that a good packet behind a false header is found. Checksums are checked first; stuffing is taken
 //! out of good packets only.
 
+use std::ops::Range;
+
 use super::crc;
 use super::joint::{self, FIRST_PART, PART_OVERHEAD};
 use super::packet::{
-    BODY, BROADCAST, CRC_LEN, HEADER, Instruction, MAX_ID, MAX_PACKET, Packet, has_right_crc, stated_len,
+    BODY, CRC_LEN, HEADER, Instruction, MAX_ID, MAX_PACKET, Packet, has_right_crc, stated_len,
 };
 use super::status::Status;
-use crate::protocol::wire::{Answers, Counts};
+use crate::protocol::held::Held;
+pub use crate::protocol::wire::Direction;
+use crate::protocol::wire::{Answers, BROADCAST, Counts};
 
 const CAPACITY: usize = 2 * MAX_PACKET;
-
-/// Whose packets are looked for; decides what cannot be the start of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Instructions, which a servo hears.
-    Requests,
-    /// Status packets, which a host hears; joint ones count only where [`Decoder::expect`] says so.
-    Replies,
-}
 
 /// Finds packets in bytes that come in pieces of any size.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     direction: Direction,
     answers: Answers,
-    buffer: [u8; CAPACITY],
+    held: Held<CAPACITY>,
     unstuffed: [u8; MAX_PACKET],
-    start: usize,
-    end: usize,
     /// How far the joint answer at the front has been handed out, and the checksum of that; 0 for not at all.
     handed: usize,
     handed_crc: u16,
-    counts: Counts,
 }
 
 /// What the bytes at the front of the buffer are.
@@ -57,13 +49,10 @@ impl Decoder {
         Self {
             direction,
             answers: Answers::Single,
-            buffer: [0; CAPACITY],
+            held: Held::new(),
             unstuffed: [0; MAX_PACKET],
-            start: 0,
-            end: 0,
             handed: 0,
             handed_crc: 0,
-            counts: Counts::default(),
         }
     }
 
@@ -76,25 +65,17 @@ impl Decoder {
     /// Takes in as many of `bytes` as fit and says how many those were.
     #[must_use = "bytes that did not fit are the caller's"]
     pub fn push(&mut self, bytes: &[u8]) -> usize {
-        if CAPACITY - self.end < bytes.len() {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        let taken = bytes.len().min(CAPACITY - self.end);
-        self.buffer[self.end..self.end + taken].copy_from_slice(&bytes[..taken]);
-        self.end += taken;
-        taken
+        self.held.push(bytes)
     }
 
     /// The next whole packet, if there is one yet. Not for joint answers: their parts are lost.
     pub fn next_packet(&mut self) -> Option<Packet<'_>> {
         loop {
             match self.advance()? {
-                Found::Packet(from, to) => {
-                    return Some(Packet::from_checked(&self.buffer[from..to], &mut self.unstuffed));
+                Found::Packet(place) => {
+                    return Some(Packet::from_checked(self.held.at(place), &mut self.unstuffed));
                 }
-                Found::Part(..) => {}
+                Found::Part(_) => {}
             }
         }
     }
@@ -114,9 +95,9 @@ impl Decoder {
             }
             let behind = self.pending();
             let status = match found {
-                Found::Part(from, to) => joint::status(&self.buffer[from..to]),
-                Found::Packet(from, to) => {
-                    Packet::from_checked(&self.buffer[from..to], &mut self.unstuffed).status()
+                Found::Part(place) => joint::status(self.held.at(place)),
+                Found::Packet(place) => {
+                    Packet::from_checked(self.held.at(place), &mut self.unstuffed).status()
                 }
             };
             return status.map(|status| (status, behind));
@@ -124,10 +105,11 @@ impl Decoder {
     }
 
     fn is_status(&self, found: &Found) -> bool {
-        match *found {
-            Found::Part(from, _) => self.buffer[from + 1] <= MAX_ID,
-            Found::Packet(from, _) => {
-                self.buffer[from + 4] <= MAX_ID && self.buffer[from + BODY] == Instruction::Status as u8
+        match found {
+            Found::Part(place) => self.held.at(place.clone())[1] <= MAX_ID,
+            Found::Packet(place) => {
+                let packet = self.held.at(place.clone());
+                packet[4] <= MAX_ID && packet[BODY] == Instruction::Status as u8
             }
         }
     }
@@ -147,7 +129,7 @@ impl Decoder {
     ///
     /// Packets that had already come behind it can be taken out afterwards. False where there was nothing to give up.
     pub fn give_up(&mut self) -> bool {
-        let had_any = self.start < self.end;
+        let had_any = 0 < self.held.len();
         if had_any {
             self.drop_one();
         }
@@ -156,33 +138,28 @@ impl Decoder {
 
     /// Forgets the bytes held; they do not count as noise.
     pub fn clear(&mut self) {
-        self.start = self.end;
+        self.held.drop_known(self.held.len());
         self.handed = 0;
     }
 
     /// The bytes held that are no whole packet yet, or were not handed out yet.
     pub fn pending(&self) -> usize {
-        self.end - self.start - self.handed
+        self.held.len() - self.handed
     }
 
     /// What came by so far.
     pub fn counts(&self) -> Counts {
-        self.counts
+        self.held.counts
     }
 
     fn advance(&mut self) -> Option<Found> {
         loop {
             match self.front() {
                 Front::Incomplete => return None,
-                Front::Packet { len } => {
-                    let from = self.start;
-                    self.start += len;
-                    self.counts.frames += 1;
-                    return Some(Found::Packet(from, from + len));
-                }
+                Front::Packet { len } => return Some(Found::Packet(self.held.take_frame(len))),
                 Front::Part { from, to, len } => return Some(self.hand_out(from, to, len)),
                 Front::BadChecksum => {
-                    self.counts.bad_checksums += 1;
+                    self.held.counts.bad_checksums += 1;
                     self.drop_one();
                 }
                 Front::Noise => self.drop_one(),
@@ -191,30 +168,30 @@ impl Decoder {
     }
 
     fn hand_out(&mut self, from: usize, to: usize, len: usize) -> Found {
-        let (part_from, part_to) = (self.start + from, self.start + to);
-        self.handed_crc = crc::continued(self.handed_crc, &self.buffer[self.start + self.handed..part_to]);
+        let part = self.held.place(from..to);
+        self.handed_crc = crc::continued(self.handed_crc, &self.held.bytes()[self.handed..to]);
         self.handed = to;
         if to == len {
-            self.counts.frames += 1;
-            self.start += len;
+            self.held.take_frame(len);
             self.handed = 0;
         }
         if self.handed == 0 {
             self.handed_crc = 0;
         }
-        Found::Part(part_from, part_to)
+        Found::Part(part)
     }
 
     fn drop_one(&mut self) {
         // What was handed out of a joint answer whose end never came is no noise.
-        let dropped = self.handed.max(1);
-        self.counts.noise_bytes += u64::from(self.handed == 0);
-        self.start += dropped;
+        match self.handed {
+            0 => self.held.drop_noise(),
+            handed => self.held.drop_known(handed),
+        }
         (self.handed, self.handed_crc) = (0, 0);
     }
 
     fn front(&self) -> Front {
-        let bytes = &self.buffer[self.start..self.end];
+        let bytes = self.held.bytes();
         let seen_of_header = bytes.len().min(HEADER.len());
         if bytes[..seen_of_header] != HEADER[..seen_of_header] {
             return Front::Noise;
@@ -273,8 +250,8 @@ impl Decoder {
 
 /// Where in the buffer something good lies.
 enum Found {
-    Packet(usize, usize),
-    Part(usize, usize),
+    Packet(Range<usize>),
+    Part(Range<usize>),
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 
 use super::crc;
 use super::status::{ErrorCode, Status};
+pub(super) use crate::protocol::wire::BROADCAST;
+pub use crate::protocol::wire::Target;
 use crate::protocol::wire::{FrameError, Id};
 
 /// The bytes of the longest packet that is built or understood; the protocol itself would allow 65 kB.
@@ -15,38 +17,12 @@ pub const OVERHEAD: usize = 10;
 pub const STATUS_OVERHEAD: usize = OVERHEAD + 1;
 /// The greatest id that one servo can have.
 pub const MAX_ID: u8 = 252;
-pub(super) const BROADCAST: u8 = 0xFE;
 pub(super) const HEADER: [u8; 4] = [0xFF, 0xFF, 0xFD, 0x00];
 /// Where the instruction is, and so where stuffing begins.
 pub(super) const BODY: usize = 7;
 pub(super) const CRC_LEN: usize = 2;
 const LOOKS_LIKE_A_HEADER: [u8; 3] = [0xFF, 0xFF, 0xFD];
 const STUFFING: u8 = 0xFD;
-
-/// Whom an instruction is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The servo with this id, which answers.
-    One(Id),
-    /// Every servo.
-    All,
-}
-
-impl Target {
-    /// The byte on the wire.
-    pub const fn raw(self) -> u8 {
-        match self {
-            Self::One(id) => id.raw(),
-            Self::All => BROADCAST,
-        }
-    }
-}
-
-impl From<Id> for Target {
-    fn from(id: Id) -> Self {
-        Self::One(id)
-    }
-}
 
 /// What a servo is asked to do, or that it answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

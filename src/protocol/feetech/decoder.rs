@@ -6,29 +6,19 @@
 
 use std::ops::Range;
 
-use super::packet::{BROADCAST, Id, MAX_FRAME, MAX_LEN, Packet, checksum};
-pub use crate::protocol::wire::Counts;
+use super::packet::{Id, MAX_FRAME, MAX_LEN, Packet, checksum};
+use crate::protocol::held::Held;
+use crate::protocol::wire::BROADCAST;
+pub use crate::protocol::wire::{Counts, Direction};
 
 const CAPACITY: usize = 2 * MAX_FRAME + 4;
 const HEADER: [u8; 2] = [0xFF, 0xFF];
-
-/// Whose frames are looked for; decides what cannot be the start of one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// Instructions, which a servo hears.
-    Requests,
-    /// Status packets, which a host hears.
-    Replies,
-}
 
 /// Finds frames in bytes that come in pieces of any size.
 #[derive(Clone, Debug)]
 pub struct Decoder {
     direction: Direction,
-    buffer: [u8; CAPACITY],
-    start: usize,
-    end: usize,
-    counts: Counts,
+    held: Held<CAPACITY>,
 }
 
 /// What the bytes at the front of the buffer are.
@@ -45,21 +35,13 @@ impl Decoder {
 
     /// An empty decoder.
     pub fn new(direction: Direction) -> Self {
-        Self { direction, buffer: [0; CAPACITY], start: 0, end: 0, counts: Counts::default() }
+        Self { direction, held: Held::new() }
     }
 
     /// Takes in as many of `bytes` as fit and says how many those were.
     #[must_use = "bytes that did not fit are the caller's"]
     pub fn push(&mut self, bytes: &[u8]) -> usize {
-        if CAPACITY - self.end < bytes.len() {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        let taken = bytes.len().min(CAPACITY - self.end);
-        self.buffer[self.end..self.end + taken].copy_from_slice(&bytes[..taken]);
-        self.end += taken;
-        taken
+        self.held.push(bytes)
     }
 
     /// The next whole frame, if there is one yet.
@@ -73,24 +55,16 @@ impl Decoder {
         loop {
             match self.front() {
                 Front::Incomplete => return None,
-                Front::Frame { len } => {
-                    let from = self.start;
-                    self.start += len;
-                    self.counts.frames += 1;
-                    return Some(from..from + len);
-                }
-                Front::BadChecksum => {
-                    self.counts.bad_checksums += 1;
-                    self.drop_one();
-                }
-                Front::Noise => self.drop_one(),
+                Front::Frame { len } => return Some(self.held.take_frame(len)),
+                Front::BadChecksum => self.held.drop_bad(),
+                Front::Noise => self.held.drop_noise(),
             }
         }
     }
 
     /// What was found by [`Self::find_frame`].
     pub(super) fn packet(&self, frame: Range<usize>) -> Packet<'_> {
-        Packet::from_checked(&self.buffer[frame])
+        Packet::from_checked(self.held.at(frame))
     }
 
     /// Pushes all of `bytes`, however many, and hands over each frame as it completes.
@@ -109,35 +83,30 @@ impl Decoder {
     /// Frames that had already come behind it can be taken out afterwards. False where there was
     /// nothing to give up.
     pub fn give_up(&mut self) -> bool {
-        let had_any = self.start < self.end;
+        let had_any = 0 < self.held.len();
         if had_any {
-            self.drop_one();
+            self.held.drop_noise();
         }
         had_any
     }
 
     /// Forgets the bytes held; they do not count as noise.
     pub fn clear(&mut self) {
-        self.start = self.end;
+        self.held.drop_known(self.held.len());
     }
 
     /// The bytes held that are no whole frame yet.
     pub fn pending(&self) -> usize {
-        self.end - self.start
+        self.held.len()
     }
 
     /// What came by so far.
     pub fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    fn drop_one(&mut self) {
-        self.start += 1;
-        self.counts.noise_bytes += 1;
+        self.held.counts
     }
 
     fn front(&self) -> Front {
-        let bytes = &self.buffer[self.start..self.end];
+        let bytes = self.held.bytes();
         let seen_of_header = bytes.len().min(HEADER.len());
         if bytes[..seen_of_header] != HEADER[..seen_of_header] {
             return Front::Noise;

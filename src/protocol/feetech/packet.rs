@@ -4,7 +4,8 @@
 //! fit is an error. Taking a frame out of a stream of bytes is [`super::decoder`]'s work.
 
 use super::alarms::Alarms;
-pub use crate::protocol::wire::{FrameError as PacketError, Id};
+pub(super) use crate::protocol::wire::BROADCAST;
+pub use crate::protocol::wire::{FrameError as PacketError, Id, Target};
 
 /// The largest value of the length byte.
 pub const MAX_LEN: usize = 250;
@@ -14,32 +15,6 @@ pub const MAX_FRAME: usize = MAX_LEN + 4;
 pub const MAX_PARAMS: usize = MAX_LEN - 2;
 /// The bytes of a frame that are not parameters.
 pub const OVERHEAD: usize = 6;
-pub(super) const BROADCAST: u8 = 0xFE;
-
-/// Whom an instruction is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The servo with this id, which answers.
-    One(Id),
-    /// Every servo; only a ping and a sync read are answered.
-    All,
-}
-
-impl Target {
-    /// The byte on the wire.
-    pub const fn raw(self) -> u8 {
-        match self {
-            Self::One(id) => id.raw(),
-            Self::All => BROADCAST,
-        }
-    }
-}
-
-impl From<Id> for Target {
-    fn from(id: Id) -> Self {
-        Self::One(id)
-    }
-}
 
 /// What a servo is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,11 @@
 //! checksum costs one byte, and what looked like its inside is searched again.
 
 use super::command::Command;
-use super::frame::{BROADCAST, HEADER, MAX_FRAME, OVERHEAD, Packet, checksum};
-use crate::protocol::wire::{Id, ROOM};
+use super::frame::{HEADER, MAX_FRAME, OVERHEAD, Packet, checksum};
+use crate::protocol::held::Held;
+use crate::protocol::wire::{BROADCAST, Id, ROOM};
 
-pub use crate::protocol::feetech::Direction;
-pub use crate::protocol::wire::Counts;
+pub use crate::protocol::wire::{Counts, Direction};
 
 const CAPACITY: usize = ROOM + MAX_FRAME;
 
@@ -17,10 +17,7 @@ const CAPACITY: usize = ROOM + MAX_FRAME;
 #[derive(Clone, Debug)]
 pub struct Decoder {
     direction: Direction,
-    buffer: [u8; CAPACITY],
-    start: usize,
-    end: usize,
-    counts: Counts,
+    held: Held<CAPACITY>,
 }
 
 /// What the bytes at the front of the buffer are.
@@ -37,21 +34,13 @@ impl Decoder {
 
     /// An empty decoder.
     pub fn new(direction: Direction) -> Self {
-        Self { direction, buffer: [0; CAPACITY], start: 0, end: 0, counts: Counts::default() }
+        Self { direction, held: Held::new() }
     }
 
     /// Takes in as many of `bytes` as fit and says how many those were.
     #[must_use = "bytes that did not fit are the caller's"]
     pub fn push(&mut self, bytes: &[u8]) -> usize {
-        if CAPACITY - self.end < bytes.len() {
-            self.buffer.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
-        }
-        let taken = bytes.len().min(CAPACITY - self.end);
-        self.buffer[self.end..self.end + taken].copy_from_slice(&bytes[..taken]);
-        self.end += taken;
-        taken
+        self.held.push(bytes)
     }
 
     /// The next whole frame, if there is one yet.
@@ -60,16 +49,11 @@ impl Decoder {
             match self.front() {
                 Front::Incomplete => return None,
                 Front::Frame { len, command } => {
-                    let from = self.start;
-                    self.start += len;
-                    self.counts.frames += 1;
-                    return Some(Packet::from_checked(&self.buffer[from..from + len], command));
+                    let frame = self.held.take_frame(len);
+                    return Some(Packet::from_checked(self.held.at(frame), command));
                 }
-                Front::BadChecksum => {
-                    self.counts.bad_checksums += 1;
-                    self.drop_one();
-                }
-                Front::Noise => self.drop_one(),
+                Front::BadChecksum => self.held.drop_bad(),
+                Front::Noise => self.held.drop_noise(),
             }
         }
     }
@@ -89,21 +73,21 @@ impl Decoder {
     ///
     /// Frames that had already come behind it can be taken out afterwards. False where there was nothing to give up.
     pub fn give_up(&mut self) -> bool {
-        let had_any = self.start < self.end;
+        let had_any = 0 < self.held.len();
         if had_any {
-            self.drop_one();
+            self.held.drop_noise();
         }
         had_any
     }
 
     /// Forgets the bytes held; they do not count as noise.
     pub fn clear(&mut self) {
-        self.start = self.end;
+        self.held.drop_known(self.held.len());
     }
 
     /// The bytes held that are no whole frame yet.
     pub fn pending(&self) -> usize {
-        self.end - self.start
+        self.held.len()
     }
 
     /// The bytes behind the frame that comes out next; `None` where there is none yet.
@@ -112,27 +96,19 @@ impl Decoder {
             match self.front() {
                 Front::Incomplete => return None,
                 Front::Frame { len, .. } => return Some(self.pending() - len),
-                Front::BadChecksum => {
-                    self.counts.bad_checksums += 1;
-                    self.drop_one();
-                }
-                Front::Noise => self.drop_one(),
+                Front::BadChecksum => self.held.drop_bad(),
+                Front::Noise => self.held.drop_noise(),
             }
         }
     }
 
     /// What came by so far.
     pub fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    fn drop_one(&mut self) {
-        self.start += 1;
-        self.counts.noise_bytes += 1;
+        self.held.counts
     }
 
     fn front(&self) -> Front {
-        let bytes = &self.buffer[self.start..self.end];
+        let bytes = self.held.bytes();
         let seen_of_header = bytes.len().min(HEADER.len());
         if bytes[..seen_of_header] != HEADER[..seen_of_header] {
             return Front::Noise;

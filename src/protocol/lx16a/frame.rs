@@ -4,7 +4,9 @@
 
 use super::command::Command;
 use super::{MAX_MOVE_MS, MAX_POSITION};
+pub(super) use crate::protocol::wire::BROADCAST;
 use crate::protocol::wire::Id;
+pub use crate::protocol::wire::Target;
 
 /// The bytes of the longest frame.
 pub const MAX_FRAME: usize = OVERHEAD + MAX_PARAMS;
@@ -13,32 +15,6 @@ pub const MAX_PARAMS: usize = 4;
 /// The bytes of a frame that are not parameters.
 pub const OVERHEAD: usize = 6;
 pub(super) const HEADER: [u8; 2] = [0x55, 0x55];
-pub(super) const BROADCAST: u8 = 0xFE;
-
-/// Whom a frame is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// The servo with this id.
-    One(Id),
-    /// Every servo; none may be asked so, as all would answer at once.
-    All,
-}
-
-impl Target {
-    /// The byte on the wire.
-    pub const fn raw(self) -> u8 {
-        match self {
-            Self::One(id) => id.raw(),
-            Self::All => BROADCAST,
-        }
-    }
-}
-
-impl From<Id> for Target {
-    fn from(id: Id) -> Self {
-        Self::One(id)
-    }
-}
 
 /// A move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
