@@ -23,7 +23,8 @@ GLOBAL_TOPICS = {"/rosout", "/parameter_events", "/diagnostics", "/clock"}
 @contextlib.contextmanager
 def launched(file: str, *arguments: str) -> Iterator[Process]:
     """What a launch file starts; once the block is left by an interrupt, nothing of it may be left."""
-    launch = Process("ros2", "launch", "servo_arm", file, *arguments, *visible())
+    # Nobody but this test interrupts it: a terminal would interrupt all that it has started, too.
+    launch = Process("ros2", "launch", "--noninteractive", "servo_arm", file, *arguments, *visible())
     try:
         yield launch
     finally:
