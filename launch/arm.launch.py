@@ -173,7 +173,8 @@ def simulated(given: dict[str, str], robot: pathlib.Path, common: dict, time: Pa
     tool = [ExecutableInPackage(package="servo_arm", executable="servo_tool"), " gazebo"]
     # Beside the log of this launch, where nothing else has these names.
     folder = launch_config.log_dir
-    options = ["--config", str(robot), "--out", folder, *(["--world", given["world"]] if given["world"] else [])]
+    options = ["--config", str(robot), "--out", folder]
+    options += [word for name in ("urdf", "world") if given[name] for word in (f"--{name}", given[name])]
     worlds = Command([*tool, "".join(f" {shlex.quote(option)}" for option in options)])
     arguments = f"-r{'' if given['gui'] == 'true' else ' -s'} {os.path.join(folder, 'servo_arm.sdf')}"
     gazebo = IncludeLaunchDescription(
@@ -218,7 +219,8 @@ def robot_file(robot: str) -> pathlib.Path:
     folder = pathlib.Path(get_package_share_directory("servo_arm")) / "config"
     path = pathlib.Path(robot) if robot.endswith((".yaml", ".yml")) else folder / f"{robot}.yaml"
     if not path.is_file():
-        names = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
+        files = [file for file in sorted(folder.glob("*.yaml")) if said_by(file, "joints")]
+        names = ", ".join(file.stem for file in files)
         raise RuntimeError(f"robot:={robot}: there is no file {path}; give the path of one, or one of {names}")
     return path
 
@@ -241,8 +243,9 @@ def urdf_of(robot: pathlib.Path) -> str:
 
 
 def said_by(robot: pathlib.Path, name: str) -> object:
-    """What the parameter file gives to any node under this name."""
-    nodes = yaml.safe_load(robot.read_text()).values()
+    """What a parameter file gives to any node under this name; nothing, where it is another file."""
+    file = yaml.safe_load(robot.read_text())
+    nodes = file.values() if isinstance(file, dict) else []
     return next((node["ros__parameters"][name] for node in nodes if name in node.get("ros__parameters", {})), None)
 
 

@@ -1,7 +1,6 @@
 """The launch files as `ros2 launch` starts them, on machines whose ROS has it: what comes up, moves, and is gone again."""
 
 import contextlib
-import functools
 import importlib.util
 import os
 import pathlib
@@ -35,13 +34,9 @@ def launched(file: str, *arguments: str) -> Iterator[Process]:
     assert not list(filter(is_running, started)), launch.output
 
 
-@functools.cache
 def has_package(name: str) -> bool:
-    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
-
-    with contextlib.suppress(PackageNotFoundError):
-        return bool(get_package_prefix(name))
-    return False
+    prefixes = filter(None, os.environ.get("AMENT_PREFIX_PATH", "").split(":"))
+    return any(pathlib.Path(prefix, "share/ament_index/resource_index/packages", name).exists() for prefix in prefixes)
 
 
 def visible() -> list[str]:
@@ -152,6 +147,7 @@ def test_two_arms_share_nothing_but_what_every_ros_tool_knows(client):
 
 def test_isaac_sim_is_driven_by_the_controllers_alone(client):
     """The test is Isaac Sim: it has joint states, and its joints go where they are told."""
+    from control_msgs.msg import JointTrajectoryControllerState
     from sensor_msgs.msg import JointState
 
     told = dict.fromkeys(JOINTS, 0.0)
@@ -174,9 +170,19 @@ def test_isaac_sim_is_driven_by_the_controllers_alone(client):
             timeout=60.0,
         )
         assert executables(launch) == ["controller_node", "ik_node"]
+        # The controllers have seen where the joints are.
+        client.next(JointTrajectoryControllerState, "arm_controller/controller_state", timeout=30.0)
         move(client, 0.3)
         assert all(abs(told[name] - 0.3) < 0.01 for name in ARM_JOINTS)
         timer.cancel()
+
+
+@pytest.mark.skipif(not has_package("ros_gz_sim"), reason="ros_gz_sim is not installed: this ROS has no Gazebo")
+def test_an_arm_in_gazebo_moves(client):
+    with launched("gazebo.launch.py", "gui:=false") as launch:
+        launch.wait_for_line("-> Holding", timeout=90)
+        move(client, 0.3)
+        assert all(abs(position - 0.3) < 0.1 for name, position in positions(client).items() if name in ARM_JOINTS)
 
 
 @pytest.mark.parametrize(
