@@ -89,6 +89,16 @@ def test_launch_files_describe_every_argument(path: pathlib.Path):
         assert argument.description not in ("", "no description given"), argument.name
 
 
+def test_the_arguments_of_arm_launch_stand_in_its_document():
+    declared = re.findall(r"DeclareLaunchArgument\(\s*\"(\w+)\"", (ROOT / "launch/arm.launch.py").read_text())
+    document = (ROOT / "docs/launch.md").read_text()
+    _, table = document.split("| argument | default | |\n|---|---|---|\n")
+    rows = [line.split("`")[1] for line in table.split("\n\n")[0].splitlines()]
+    assert sorted(rows) == sorted(declared)
+    files = {line.split("`")[1] for line in document.splitlines() if re.match(r"\| `\w+\.launch\.py`", line)}
+    assert files == {path.name for path in LAUNCH_FILES}
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_configurations_are_parameter_files(path: pathlib.Path):
     blocks = yaml.safe_load(path.read_text())
