@@ -96,6 +96,12 @@ ARGUMENTS = [
         description="Whether robot_state_publisher is started, which publishes robot_description and the transforms",
     ),
     DeclareLaunchArgument(
+        "required",
+        default_value="true",
+        choices=["true", "false"],
+        description="Whether everything ends when arm_node, the emulator or Gazebo does",
+    ),
+    DeclareLaunchArgument(
         "use_sim_time",
         default_value="",
         choices=["", "true", "false"],
@@ -144,25 +150,25 @@ def arm(given: dict[str, str], robot: pathlib.Path, common: dict, time: Paramete
         return [node("controller_node"), node("ik_node")]
     hardware = [*shared, *texts(of_hardware)]
     if given["composed"] == "true":
-        nodes = [node("arm_node", hardware, on_exit=Shutdown(reason="arm_node has ended"))]
+        nodes = [node("arm_node", hardware, on_exit=at_the_end_of("arm_node", given))]
     else:
         nodes = [node("hardware_node", hardware), node("controller_node"), node("ik_node")]
     if sim == "emulator":
-        return emulated(robot, link_of(given), [*ports.values()][-1], nodes)
+        return emulated(given, robot, [*ports.values()][-1], nodes)
     if sim == "gazebo":
         return [*simulated(given, robot, common, time), *nodes]
     return nodes
 
 
-def emulated(robot: pathlib.Path, link: str, last_port: str, nodes: list[Node]) -> list[Action]:
+def emulated(given: dict[str, str], robot: pathlib.Path, last_port: str, nodes: list[Node]) -> list[Action]:
     """The emulator, and the nodes once it has said that its last port is there."""
     emulator = ExecuteProcess(
         cmd=[
             ExecutableInPackage(package="servo_arm", executable="servo_emulator"),
-            *("--config", str(robot), "--link", link, "--pace"),
+            *("--config", str(robot), "--link", link_of(given), "--pace"),
         ],
         output="screen",
-        on_exit=Shutdown(reason="the emulator has ended"),
+        on_exit=at_the_end_of("the emulator", given),
     )
     ready = OnProcessIO(target_action=emulator, on_stdout=lambda said: nodes if last_port in said.text.decode() else None)
     return [RegisterEventHandler(ready), emulator]
@@ -179,7 +185,7 @@ def simulated(given: dict[str, str], robot: pathlib.Path, common: dict, time: Pa
     arguments = f"-r{'' if given['gui'] == 'true' else ' -s'} {os.path.join(folder, 'servo_arm.sdf')}"
     gazebo = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(path_of("package://ros_gz_sim/launch/gz_sim.launch.py")),
-        launch_arguments={"gz_args": arguments, "on_exit_shutdown": "true"}.items(),
+        launch_arguments={"gz_args": arguments, "on_exit_shutdown": given["required"]}.items(),
     )
     bridge = Node(
         package="ros_gz_bridge",
@@ -204,6 +210,10 @@ def seen(given: dict[str, str], robot: pathlib.Path, common: dict, time: Paramet
         view = ["-d", path_of("package://servo_arm/rviz/arm.rviz")]
         nodes.append(Node(package="rviz2", executable="rviz2", arguments=view, parameters=[time], **common))
     return nodes
+
+
+def at_the_end_of(name: str, given: dict[str, str]) -> list[Action]:
+    return [Shutdown(reason=f"{name} has ended")] if given["required"] == "true" else []
 
 
 def uses_sim_time(given: dict[str, str]) -> bool:

@@ -36,7 +36,8 @@ def arm(side: str) -> list:
         ),
     ]
     own = {name: LaunchConfiguration(f"{side}_{name}") for name in ("namespace", "robot", "port", "calibration")}
-    shared = {name: LaunchConfiguration(name) for name in COMMON}
+    # An arm goes on when the other one does not.
+    shared = {"required": "false", **{name: LaunchConfiguration(name) for name in COMMON}}
     file = PathJoinSubstitution([FindPackageShare("servo_arm"), "launch", "arm.launch.py"])
     include = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(file), launch_arguments={**own, **shared}.items()
