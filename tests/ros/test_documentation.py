@@ -38,7 +38,7 @@ WORKFLOW = "run by .github/workflows/ci.yml"
 
 # The first pattern that is a whole command says how it is run: one of the above, or by a test of that name.
 RUN_BY = [
-    (r"\./run demo", WORKFLOW),
+    (r"\./run (demo|plot)\b.*", WORKFLOW),
     (r"\./run test( \w+)?", WORKFLOW),
     (r"\./run bench .*", LONG),
     (r"\./run shell -- cargo clippy --all-targets", WORKFLOW),
@@ -48,13 +48,17 @@ RUN_BY = [
     (r"arm_node --ros-args --params-file config/so101.yaml -p port:=/tmp/arm", HERE),
     (r"hardware_node --ros-args --params-file config/so101.yaml -p port:=/tmp/arm", HERE),
     (r"(controller_node|ik_node) --ros-args --params-file config/so101.yaml", HERE),
-    (r"arm_node --ros-args --params-file my_arm.yaml", HARDWARE),
+    (r"arm_node --ros-args --params-file (my_arm.yaml|config/so101.yaml -p publish_robot_state:=true)", HARDWARE),
     (r"echo '.*' \|\s+servo_tool (ik|fk) .*", HERE),
-    (r"servo_tool reach .*", HERE),
+    (r"servo_tool (reach|gazebo) .*", HERE),
     (r"servo_tool calibrate .*", "an_arm_is_calibrated_and_the_nodes_take_the_file"),
     (r"servo_tool calibration (import|export) .*", "lerobots_file_comes_in_and_goes_out"),
     (r"ros2 launch servo_arm arm.launch.py .*port:=/dev/.*", HARDWARE),
-    (r"ros2 launch servo_arm (arm.launch.py sim:=gazebo|gazebo.launch.py)( .*)?", GAZEBO),
+    (
+        r"ros2 launch servo_arm (arm.launch.py sim:=gazebo|gazebo.launch.py)( .*)?"
+        r"|gz sim .*|ros2 run ros_gz_bridge .*|arm_node .* -p backend:=gazebo .*",
+        GAZEBO,
+    ),
     (r"ros2 launch servo_arm view.launch.py.*|rviz2 .*", WINDOW),
     (
         r"ros2 launch servo_arm arm.launch.py sim:=emulator.*",
@@ -64,7 +68,7 @@ RUN_BY = [
         r"ros2 launch servo_arm two_arms.launch.py sim:=emulator",
         "test_launch.py::test_two_arms_share_nothing_but_what_every_ros_tool_knows",
     ),
-    (r"ros2 (action|topic|service|param|node) .*", HERE),
+    (r"ros2 (action|topic|service|param|node|lifecycle) .*", HERE),
     (r"sudo apt install .*|pip install .*", CHANGES_THE_MACHINE),
     (r"cd ~/ws && colcon build .*", "test_colcon.py::test_colcon_installs_executables_and_shares"),
     (r"source install/setup.bash && ros2 run .*", "test_colcon.py::test_colcon_installs_executables_and_shares"),
@@ -127,8 +131,8 @@ def test_every_command_says_who_runs_it(command: Command):
         for option in options:
             assert not option.startswith("--") or option in known, option
     elif how == WORKFLOW:
-        steps = (ROOT / ".github/workflows/ci.yml").read_text() + (ROOT / "setup/test.bash").read_text()
-        assert " ".join(command.text.split()[:2]).removeprefix("./run shell") in steps or ".ci/run" in steps
+        steps = (ROOT / ".github/workflows/ci.yml").read_text()
+        assert all(step in steps for step in (".ci/run", "./run demo --once", "cargo test --no-default-features"))
     elif how not in (HERE, HARDWARE, GAZEBO, WINDOW, CHANGES_THE_MACHINE):
         assert exists(how), f"there is no test {how}"
 
@@ -185,7 +189,7 @@ def python_of_readme(word: str) -> str:
     return code
 
 
-@pytest.mark.parametrize("command", found(r"echo '.*' \|\s+servo_tool .*|servo_tool reach .*"), ids=str)
+@pytest.mark.parametrize("command", found(r"echo '.*' \|\s+servo_tool .*|servo_tool (reach|gazebo) .*"), ids=str)
 def test_a_question_about_an_arm_is_answered_as_shown(command: Command, desk: pathlib.Path):
     said, shown = run(command, desk), command.shown
     if not shown:
@@ -220,8 +224,8 @@ def test_the_commands_of_the_readme_make_an_arm_that_its_programs_move(shape: st
         # On a machine that does other things beside, answers may be missed just then.
         [said] = ask_python(python_of_readme("SetBool"))
         assert re.fullmatch("True the arm is (Holding|Degraded)", said)
-        assert ask_python(python_of_readme("GripperCommand")) == ["0 Goal successfully reached!", "True False"]
         if shape == "arm_node":
+            assert ask_python(python_of_readme("GripperCommand")) == ["0 Goal successfully reached!", "True False"]
             run_ros2_commands(desk)
     finally:
         for process in reversed(running):
@@ -238,6 +242,22 @@ def run_ros2_commands(desk: pathlib.Path) -> None:
     """Those that ask or tell a running arm something, one after the other, where there is such a command line."""
     if shutil.which("ros2") is None:
         return
-    for command in found(r"ros2 (action|topic|service|param|node|lifecycle|control) .*"):
+    for command in found(r"ros2 (action|topic|service|param|node) .*"):
         said = run(command, desk)
         assert "ERROR" not in said and "refused" not in said, f"{command}\n{said}"
+
+
+@pytest.mark.skipif(shutil.which("ros2") is None, reason="there is no ros2 command")
+def test_the_commands_of_managed_nodes_lead_to_what_is_shown(ros_domain: int, desk: pathlib.Path):
+    commands = found(r"ros2 lifecycle .*")
+    if not commands:
+        pytest.skip("no document has such a command")
+    [emulator] = found(r"servo_emulator .* --seed 1")
+    [node] = found(r"arm_node .* -p port:=\S+")
+    asked_for = dataclasses.replace(node, text=f"{node.text} -p autostart:=false")
+    with start(emulator, desk) as servos, start(asked_for, desk) as nodes:
+        servos.wait_until((desk / "arm").exists, "the port was there")
+        for command in commands:
+            said = run(command, desk)
+            for line in filter(None, command.shown.splitlines()):
+                assert line in said, f"{command}\n{said}\n{nodes.output}"
