@@ -181,8 +181,9 @@ def simulated(given: dict[str, str], robot: pathlib.Path, common: dict, time: Pa
     folder = launch_config.log_dir
     options = ["--config", str(robot), "--out", folder]
     options += [word for name in ("urdf", "world") if given[name] for word in (f"--{name}", given[name])]
-    worlds = Command([*tool, "".join(f" {shlex.quote(option)}" for option in options)])
-    arguments = f"-r{'' if given['gui'] == 'true' else ' -s'} {os.path.join(folder, 'servo_arm.sdf')}"
+    written = Command([*tool, "".join(f" {shlex.quote(option)}" for option in options)])
+    world = os.path.join(folder, "servo_arm.sdf")
+    arguments = f"-r{'' if given['gui'] == 'true' else ' -s'} {world}"
     gazebo = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(path_of("package://ros_gz_sim/launch/gz_sim.launch.py")),
         launch_arguments={"gz_args": arguments, "on_exit_shutdown": given["required"]}.items(),
@@ -195,7 +196,7 @@ def simulated(given: dict[str, str], robot: pathlib.Path, common: dict, time: Pa
         parameters=[{"config_file": path_of("package://servo_arm/config/gazebo_bridge.yaml")}, time],
         **common,
     )
-    return [LogInfo(msg=worlds), gazebo, bridge]
+    return [LogInfo(msg=[f"Gazebo's world is {world} ", written]), gazebo, bridge]
 
 
 def seen(given: dict[str, str], robot: pathlib.Path, common: dict, time: Parameter) -> list[Action]:
