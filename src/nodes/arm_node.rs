@@ -19,8 +19,6 @@ use crate::config::Part;
 use crate::config::hardware::BusConfig;
 use crate::control::arm::ArmRequest;
 use crate::control::ensemble::MemberRequest;
-use crate::control::roster::Lifecycle;
-use crate::control::safety::State;
 use crate::servo::ports::{ArmEvent, EnsembleCommander, ports};
 use crate::servo::setup::{arm_setup, robot_model};
 
@@ -87,7 +85,7 @@ impl Arm {
 
         let (thread_ports, arm_ports, requests) = ports();
         let (commander, goals) = EnsembleCommander::new(ensemble);
-        let (joint_publisher, services) = hardware::offer(&mut hardware_node.node, &setup, requests)?;
+        let (joint_publisher, services) = hardware::offer(&mut hardware_node, &setup, requests)?;
         parameters::serve(&mut hardware_node.node, config.declared)?;
         sinks.insert(0, Box::new(joint_publisher));
         let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.node]).map(Spun::from).collect();
@@ -112,7 +110,7 @@ impl Arm {
                 }
                 request = self.controllers.next() => match request {
                     Some(HostRequest::Member(member, request)) => self.backlog.push_back((member, request)),
-                    Some(HostRequest::Hardware(on)) => self.services.set_torque(on),
+                    Some(HostRequest::Hardware(on)) => self.services.set_active(on),
                     None => {}
                 },
                 () = self.services.serve() => {}
@@ -141,20 +139,12 @@ fn plugin_name(buses: &[BusConfig]) -> String {
 fn note(event: ArmEvent, joints: &[String], services: &mut HardwareServices, controllers: &mut Controllers) {
     services.note(&event);
     match event {
-        ArmEvent::Transition(transition) => controllers.note_hardware(lifecycle_of(transition.to)),
-        ArmEvent::Refused(ArmRequest::TorqueOn | ArmRequest::TorqueOff, refusal) => {
+        ArmEvent::Transition(transition) => controllers.note_hardware(transition.to.into()),
+        ArmEvent::Refused(ArmRequest::TorqueOn | ArmRequest::Deactivate, refusal) => {
             controllers.note_hardware_refused(&refusal.sentence(joints));
         }
         ArmEvent::Controller(member, event) => controllers.on_event(member, event),
-        ArmEvent::Refused(..) | ArmEvent::Watch(_) | ArmEvent::Trouble(_) => {}
-    }
-}
-
-fn lifecycle_of(state: State) -> Lifecycle {
-    match state {
-        State::Disconnected => Lifecycle::Unconfigured,
-        state if state.can_move() => Lifecycle::Active,
-        _ => Lifecycle::Inactive,
+        ArmEvent::Refused(..) | ArmEvent::Watch(_) | ArmEvent::Trouble(_) | ArmEvent::NotConnected(_) => {}
     }
 }
 

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use tracing::{Instrument as _, Span};
 
 use super::controller::{self, Controller, ControllerSetup};
-use super::controller_manager::{self, ControllerManager, Hardware, ManagerRequest};
+use super::controller_manager::{self, ControllerManager, Hardware, Listed, ManagerRequest};
 use super::gripper::{self, GripperController, GripperJoint};
+use super::lifecycle;
 use super::parameters;
 use super::publisher::SnapshotSink;
 use super::ros::NodeBuilder;
@@ -73,7 +74,7 @@ enum Hosted {
 pub enum HostRequest {
     /// Something of one of the ensemble's members.
     Member(usize, MemberRequest),
-    /// Torque on or off.
+    /// The hardware is to be active, or not.
     Hardware(bool),
 }
 
@@ -157,7 +158,8 @@ impl Drafts {
             Some((_, period)) => period,
             None => self.period(),
         };
-        let listed = self.drafts.iter().map(|draft| (draft.entry.clone(), draft.joints().to_vec())).collect();
+        let listed: Vec<Listed> = self.drafts.iter_mut().map(Draft::list).collect::<anyhow::Result<_>>()?;
+        let asleep: Vec<bool> = listed.iter().map(|listed| listed.state != Lifecycle::Active).collect();
         let hardware = Hardware {
             plugin_name: servos.plugin_name.clone(),
             joints: servos.joints.to_vec(),
@@ -187,7 +189,13 @@ impl Drafts {
             nodes.push(parts.node);
         }
         let controllers = Controllers { hosted, manager };
-        Ok(Hosting { nodes, ensemble: Ensemble::new(members), sinks, controllers, period })
+        let mut ensemble = Ensemble::new(members);
+        for member in (0..asleep.len()).filter(|member| asleep[*member]) {
+            if let Some(request) = controllers.switch(member, false) {
+                ensemble.request(member, request);
+            }
+        }
+        Ok(Hosting { nodes, ensemble, sinks, controllers, period })
     }
 
     fn own_model(&self) -> anyhow::Result<RobotModel> {
@@ -233,6 +241,22 @@ impl Draft {
 
     fn is_gripper(&self) -> bool {
         matches!(self.entry.kind, ControllerKind::Gripper | ControllerKind::ParallelGripper)
+    }
+
+    /// What the manager is told of it; its node is managed from then on.
+    fn list(&mut self) -> anyhow::Result<Listed> {
+        let config = self.settings.config();
+        let autostart =
+            if self.is_gripper() { config.gripper.autostart } else { config.controller.autostart };
+        let NodeBuilder { node, span, .. } = &mut self.builder;
+        let (node, tasks) = lifecycle::offer(node, span.clone())?;
+        Ok(Listed {
+            entry: self.entry.clone(),
+            joints: self.joints().to_vec(),
+            state: if autostart { Lifecycle::Active } else { Lifecycle::Unconfigured },
+            node,
+            tasks,
+        })
     }
 
     /// The joints that it drives.
@@ -337,8 +361,8 @@ impl Controllers {
         };
         match asked {
             Asked::Of(member, request) => Some(HostRequest::Member(member, request)),
-            Asked::Manager(ManagerRequest::Activate(member)) => self.switch(member, true),
-            Asked::Manager(ManagerRequest::Deactivate(member)) => self.switch(member, false),
+            Asked::Manager(ManagerRequest::Activate(member)) => self.order(member, true),
+            Asked::Manager(ManagerRequest::Deactivate(member)) => self.order(member, false),
             Asked::Manager(ManagerRequest::Hardware(on)) => Some(HostRequest::Hardware(on)),
         }
     }
@@ -377,7 +401,11 @@ impl Controllers {
         span.in_scope(|| note(manager, member));
     }
 
-    fn switch(&self, member: usize, active: bool) -> Option<HostRequest> {
+    fn order(&self, member: usize, active: bool) -> Option<HostRequest> {
+        Some(HostRequest::Member(member, self.switch(member, active)?))
+    }
+
+    fn switch(&self, member: usize, active: bool) -> Option<MemberRequest> {
         let request = match &self.hosted.get(member)?.1 {
             Hosted::Trajectory { .. } if !active => MemberRequest::Trajectory(Request::Deactivate),
             Hosted::Trajectory { config, .. } => {
@@ -387,7 +415,7 @@ impl Controllers {
             }
             Hosted::Gripper(_) => MemberRequest::Gripper(GripperRequest::SetActive(active)),
         };
-        Some(HostRequest::Member(member, request))
+        Some(request)
     }
 }
 

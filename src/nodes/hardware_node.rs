@@ -30,7 +30,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let HardwareConfig { command_timeout, command_guard_rad, .. } = setup.hardware;
     let stream = CommandStream::new(setup.period.as_secs_f64(), command_timeout, command_guard_rad);
     let (commander, mut commands) = StreamCommander::new(stream);
-    let (publisher, mut services) = hardware::offer(&mut builder.node, &setup, requests)?;
+    let (publisher, mut services) = hardware::offer(&mut builder, &setup, requests)?;
     let mut messages = builder
         .node
         .subscribe::<JointState>("joint_commands", QosProfile::default())

@@ -69,7 +69,7 @@ impl Draft {
         let _inside = span.enter();
         let config: watch::Receiver<Config> =
             parameters::serve_settings(&mut self.builder.node, self.settings)?;
-        let answers = ik::offer(&mut self.builder.node, model, config, &self.controllers)?;
+        let answers = ik::offer(&mut self.builder.node, span.clone(), model, config, &self.controllers)?;
         Ok(Spun::new(self.builder.node, vec![answers]))
     }
 

@@ -109,25 +109,25 @@ fn offer(node: &mut Node, source: Source) -> anyhow::Result<()> {
         .map_err(|error| anyhow!("cannot offer topic /parameter_events: {error}"))?;
     let (name, logger) = (node.fully_qualified_name()?, node.logger().to_owned());
     let table = Rc::new(Table { name, logger, source: RefCell::new(source), events });
-    spawn::<GetParameters::Service>(node, "get_parameters", &table, |table, request| {
+    spawn::<GetParameters::Service, _>(node, "get_parameters", &table, |table, request| {
         GetParameters::Response { values: table.of_all(&request.names, value_of) }
     })?;
-    spawn::<GetParameterTypes::Service>(node, "get_parameter_types", &table, |table, request| {
+    spawn::<GetParameterTypes::Service, _>(node, "get_parameter_types", &table, |table, request| {
         GetParameterTypes::Response { types: table.of_all(&request.names, |_, of| value_of("", of).type_) }
     })?;
-    spawn::<ListParameters::Service>(node, "list_parameters", &table, |table, request| {
+    spawn::<ListParameters::Service, _>(node, "list_parameters", &table, |table, request| {
         ListParameters::Response { result: list(table.source.borrow().declared(), request) }
     })?;
-    spawn::<DescribeParameters::Service>(node, "describe_parameters", &table, |table, request| {
+    spawn::<DescribeParameters::Service, _>(node, "describe_parameters", &table, |table, request| {
         let is_fixed = matches!(*table.source.borrow(), Source::Fixed(_));
         let descriptors = table.of_all(&request.names, |name, of| describe(name, of, is_fixed));
         DescribeParameters::Response { descriptors }
     })?;
-    spawn::<SetParameters::Service>(node, "set_parameters", &table, |table, request| {
+    spawn::<SetParameters::Service, _>(node, "set_parameters", &table, |table, request| {
         let each = request.parameters.iter().map(|parameter| table.set(std::slice::from_ref(parameter)));
         SetParameters::Response { results: each.collect() }
     })?;
-    spawn::<SetParametersAtomically::Service>(
+    spawn::<SetParametersAtomically::Service, _>(
         node,
         "set_parameters_atomically",
         &table,
@@ -279,19 +279,24 @@ fn list(declared: &BTreeMap<String, Declared>, request: &ListParameters::Request
     ListParametersResult { names, prefixes }
 }
 
-fn spawn<S>(
+/// Offers a service below the name of `node` that answers by what is `shared`, on the task's own time.
+///
+/// # Errors
+/// Where it cannot be created.
+pub fn spawn<S, T>(
     node: &mut Node,
     name: &str,
-    table: &Rc<Table>,
-    answer: impl Fn(&Table, &S::Request) -> S::Response + 'static,
+    shared: &Rc<T>,
+    answer: impl Fn(&T, &S::Request) -> S::Response + 'static,
 ) -> anyhow::Result<()>
 where
     S: WrappedServiceTypeSupport + 'static,
+    T: 'static,
 {
     let requests = service::<S>(node, &format!("~/{name}"))?;
-    let table = table.clone();
+    let shared = shared.clone();
     tokio::task::spawn_local(requests.for_each(move |request| {
-        let response = answer(&table, &request.message);
+        let response = answer(&shared, &request.message);
         respond(request, response);
         futures::future::ready(())
     }));
