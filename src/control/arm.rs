@@ -17,7 +17,7 @@ use self::care::Caring;
 use super::limiter::Limiter;
 use super::safety::{Cause, State, Transition};
 use super::torque::{Standing, Torque, TorqueNews, TorqueOrder};
-use crate::config::hardware::{CommandLoss, TorquePolicy};
+use crate::config::hardware::{ArmEnd, CommandLoss, TorquePolicy};
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -93,6 +93,12 @@ pub enum ArmRequest {
     EmergencyStop,
     /// Forget a fault or an emergency stop.
     Reset,
+    /// Obey no more, and do what the policy says about torque.
+    Deactivate,
+    /// Open the port and find the servos.
+    Connect,
+    /// Come to rest, do what the policy says about torque, and close the port.
+    Disconnect,
 }
 
 /// How an arm behaves when things go wrong.
@@ -108,6 +114,8 @@ pub struct ArmPolicy {
     pub on_fault: TorquePolicy,
     /// What becomes of an arm whose commands do not come any more.
     pub on_command_loss: CommandLoss,
+    /// What becomes of an arm that is deactivated.
+    pub on_deactivate: ArmEnd,
 }
 
 /// What the servos are to be told this tick, in this order.
@@ -138,6 +146,8 @@ pub struct ArmCore {
     latched: Option<State>,
     torque: Torque,
     torque_wanted: bool,
+    /// Whether the arm is to obey nothing until torque is asked for again.
+    is_deactivated: bool,
     caring: Caring,
     transitions: VecDeque<Transition>,
     /// Why the arm is in its state.
@@ -168,6 +178,7 @@ impl ArmCore {
             latched: None,
             torque: Torque::new(joints, policy.torque_ramp),
             torque_wanted: torque_on_start,
+            is_deactivated: false,
             caring: Caring::careless(limits),
             transitions: VecDeque::with_capacity(TRANSITIONS_CAPACITY),
             cause: None,
@@ -232,12 +243,24 @@ impl ArmCore {
 
     /// The bus does not work any more. Torque never comes back by itself.
     pub fn on_disconnected(&mut self, source: &mut dyn ReferenceSource) {
+        self.disconnect(source, Cause::PortLost);
+    }
+
+    /// The bus was closed, because somebody asked for that.
+    pub fn on_closed(&mut self, source: &mut dyn ReferenceSource) {
+        match self.state {
+            State::Disconnected => self.cause = Some(Cause::PortClosed),
+            _ => self.disconnect(source, Cause::PortClosed),
+        }
+    }
+
+    fn disconnect(&mut self, source: &mut dyn ReferenceSource, cause: Cause) {
         self.measured.iter_mut().for_each(|measured| measured.fresh = false);
-        source.halt("the port was lost");
+        source.halt(cause.text());
         self.torque.forget(None);
-        self.torque_wanted = false;
+        (self.torque_wanted, self.is_deactivated) = (false, false);
         self.latched = Some(self.state).filter(|state| state.is_latched());
-        self.enter(State::Disconnected, Cause::PortLost);
+        self.enter(State::Disconnected, cause);
     }
 
     /// One tick. `fresh` has, for each joint, what its servo said in this cycle.
@@ -301,7 +324,12 @@ impl ArmCore {
             return;
         };
         match self.state {
-            State::Energizing | State::Holding | State::Active | State::Degraded | State::Resting
+            State::Energizing
+            | State::Holding
+            | State::Active
+            | State::Standby
+            | State::Degraded
+            | State::Resting
                 if self.policy.misses_to_fault <= worst =>
             {
                 let cause = self.caring.silence(now, joint, Cause::ServoLost(joint));

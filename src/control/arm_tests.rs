@@ -72,6 +72,7 @@ impl Bench {
             misses_to_fault: 10,
             on_fault,
             on_command_loss: CommandLoss { after: None, end: ArmEnd::Hold },
+            on_deactivate: ArmEnd::Hold,
         };
         let mut bench = Self {
             core: ArmCore::new(&limits, PERIOD, policy, true),

@@ -30,6 +30,7 @@ mod kinematics_solutions;
 mod kinematics_tree;
 mod merged_arm;
 mod other_servos;
+mod port_closed;
 mod register_servos;
 mod rustypot_client;
 mod rustypot_dynamixel;
