@@ -43,6 +43,7 @@ RUN_BY = [
     (r"\./run bench .*", LONG),
     (r"\./run shell -- cargo clippy --all-targets", WORKFLOW),
     (r"cargo test --no-default-features", WORKFLOW),
+    (r"\./run shell -- arm_node .* --params-file arms.yaml", "test_several_arms.py::test_each_arm_moves_by_itself_and_all_end_together"),
     (r"servo_emulator --config config/so101.yaml --link \S+ --pace --control \S+( --seed 1)?", HERE),
     (r"servo_emulator --config config/mixed.yaml --link \S+ --pace --control \S+", HERE),
     (r"arm_node --ros-args --params-file config/so101.yaml -p port:=/tmp/arm", HERE),
