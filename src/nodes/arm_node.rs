@@ -10,9 +10,9 @@ use super::hardware::HardwareServices;
 use super::ik_node;
 use super::ros::{self, NodeBuilder, Spun};
 use super::running_arm::RunningArm;
-use super::{hardware, parameters};
+use super::{gazebo, hardware, parameters};
 use crate::config::Part;
-use crate::config::hardware::BusConfig;
+use crate::config::hardware::{Backend, HardwareConfig};
 use crate::control::arm::ArmRequest;
 use crate::control::ensemble::MemberRequest;
 use crate::control::roster::Lifecycle;
@@ -28,13 +28,14 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut hardware_node = NodeBuilder::new(&context, "hardware_node")?;
     let config = hardware_node.config(&[Part::Hardware])?;
     let model = robot_model(&config.arm)?;
-    let setup = arm_setup(&config, &model)?;
+    let mut setup = arm_setup(&config, &model)?;
+    let gazebo = gazebo::connect(&mut hardware_node, &mut setup)?;
     let drafts = Drafts::read(&context)?;
     drafts.joints()?;
     let torque_limits: Vec<f64> = config.hardware.servos.iter().map(|servo| servo.torque_limit).collect();
     let servos = Servos {
         joints: &setup.joints,
-        plugin_name: plugin_name(&config.hardware.buses),
+        plugin_name: plugin_name(&config.hardware),
         torque_limits: &torque_limits,
         own: Some((&model, setup.period)),
     };
@@ -44,8 +45,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let (commander, mut goals) = EnsembleCommander::new(ensemble);
     let (joint_publisher, mut services) = hardware::offer(&mut hardware_node.node, &setup, requests)?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
-    sinks.insert(0, Box::new(joint_publisher));
-    let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.node]).map(Spun::from).collect();
+    sinks.splice(0..0, gazebo.into_iter().chain([Box::new(joint_publisher) as _]));
+    let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.into()]).collect();
     if config.hardware.has_ik_node {
         nodes.push(ik_node::Draft::read(&context)?.host(model)?);
     }
@@ -81,9 +82,12 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the servos speak, as the hardware's name in a list of hardware.
-fn plugin_name(buses: &[BusConfig]) -> String {
-    let mut names: Vec<&str> = buses.iter().map(|bus| bus.protocol.name()).collect();
+/// What the servos speak, or who is in their place, as the hardware's name in a list of hardware.
+fn plugin_name(hardware: &HardwareConfig) -> String {
+    if hardware.backend == Backend::Gazebo {
+        return "servo_arm/gazebo".to_owned();
+    }
+    let mut names: Vec<&str> = hardware.buses.iter().map(|bus| bus.protocol.name()).collect();
     names.dedup();
     format!("servo_arm/{}", names.join("+"))
 }

@@ -15,6 +15,7 @@ use super::arm;
 use super::bus::LinkLost;
 use super::clock;
 use super::driver::{Driver, IdentifyError, Identity, JointRating};
+use super::gazebo_arm::GazeboLink;
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
 use super::snapshot::{ServoReport, Snapshot, part_of};
@@ -37,6 +38,8 @@ pub struct ArmSetup {
     pub mimics: Vec<MimicJoint>,
     /// The bus, the servos, the policies.
     pub hardware: HardwareConfig,
+    /// What connects it with Gazebo, where that is in the place of the servos.
+    pub gazebo: Option<Arc<GazeboLink>>,
     /// Time between two cycles.
     pub period: Duration,
 }
@@ -91,6 +94,8 @@ pub struct ControlLoop {
     next_attempt: Time,
     /// Why the bus could not be had at the last attempt, in words.
     last_refusal: String,
+    /// How often time had been set back.
+    resets: u64,
 }
 
 /// A running control thread.
@@ -101,6 +106,10 @@ pub struct ControlThread {
 
 /// Time between two attempts to find a lost bus: the arm is to be back within a second of its port.
 const RECONNECT_PERIOD: Duration = Duration::from_millis(200);
+/// Where time is told from outside and stands still, it is looked so often (of the machine's time) at what is asked.
+const STANDSTILL: Duration = Duration::from_millis(20);
+/// An arm that is told to stop while time stands still is at rest as it will ever be after so long of it.
+const LONGEST_STANDSTILL: Duration = Duration::from_millis(500);
 /// What is left of a period for everything but the wire.
 const CYCLE_RESERVE: Duration = Duration::from_micros(300);
 /// An arm that is told to stop is at rest after this long, or never.
@@ -137,15 +146,23 @@ impl ControlLoop {
             .with_care(care, period_secs)
             .with_lines(hardware.servos.iter().map(|servo| servo.bus));
         let (bus, standing) = arm::connect(&setup, &[])?;
-        core.on_connected(&standing);
         let caveats = bus.caveats();
+        let known = (0..setup.joints.len()).map(|joint| bus.identity(joint)).collect();
+        let reading = reading_time(bus.as_ref()).min(setup.period / 2);
+        // What is there already is connected; a simulation is waited for.
+        let (bus, rest) = if bus.is_lost(0) {
+            (None, Some(bus))
+        } else {
+            core.on_connected(&standing);
+            (Some(bus), None)
+        };
         let mut control = Self {
             wire_time: Duration::ZERO,
-            reading: reading_time(bus.as_ref()).min(setup.period / 2),
+            reading,
             snapshot: Snapshot::new(setup.joints.len(), setup.mimics.len()),
-            known: (0..setup.joints.len()).map(|joint| bus.identity(joint)).collect(),
-            bus: Some(bus),
-            rest: None,
+            known,
+            bus,
+            rest,
             cycles_lost: 0,
             core,
             commander,
@@ -153,6 +170,7 @@ impl ControlLoop {
             started: None,
             next_attempt: Time(0),
             last_refusal: String::new(),
+            resets: clock::resets(),
             setup,
         };
         caveats.into_iter().for_each(|caveat| control.give(ArmEvent::Trouble(caveat)));
@@ -186,8 +204,16 @@ impl ControlLoop {
     }
 
     /// Waits until `due`, does the cycle as the control thread does it, and tells when the next one is due.
+    ///
+    /// Where the time is told from outside and stands still, there is no cycle: it is only looked what is asked, and
+    /// whether the bus is still there.
     pub fn turn(&mut self, due: Time) -> Time {
-        clock::sleep_until(due);
+        if !clock::wait_until(due, STANDSTILL) {
+            let now = clock::now();
+            self.stand_still(now);
+            self.hand_out(now, now);
+            return due;
+        }
         self.cycle(due, due + self.read_budget());
         self.next_due(due)
     }
@@ -195,6 +221,8 @@ impl ControlLoop {
     /// One cycle that was due at `due`; the servos' answers are waited for until `latest`.
     pub fn cycle(&mut self, due: Time, latest: Time) {
         let began = clock::now();
+        self.snapshot.told = false;
+        self.note_resets();
         if let Some(mut bus) = self.bus.take() {
             match self.on_bus(bus.as_mut(), due, latest) {
                 Ok(()) => self.bus = Some(bus),
@@ -213,8 +241,13 @@ impl ControlLoop {
     fn run(&mut self, stop: &AtomicBool) {
         let mut due = clock::now();
         let (mut stop_by, mut rests) = (None, false);
+        let mut stands_since = clock::machine_now();
         loop {
-            due = self.turn(due);
+            let next = self.turn(due);
+            if next != due {
+                stands_since = clock::machine_now();
+            }
+            due = next;
             if stop.load(Ordering::Relaxed) {
                 let by = *stop_by.get_or_insert_with(|| {
                     self.commander.source().halt("the node stops");
@@ -222,7 +255,8 @@ impl ControlLoop {
                     due + LONGEST_STOP + if rests { LONGEST_REST } else { Duration::ZERO }
                 });
                 let is_there = !rests || self.core.state() != State::Resting;
-                if (self.is_at_rest() && is_there) || by < due {
+                let stands_still = LONGEST_STANDSTILL < clock::machine_now().saturating_since(stands_since);
+                if (self.is_at_rest() && is_there) || by < due || stands_still {
                     return self.shut_down();
                 }
             }
@@ -250,6 +284,39 @@ impl ControlLoop {
         Ok(())
     }
 
+    fn stand_still(&mut self, now: Time) {
+        self.snapshot.told = false;
+        self.note_resets();
+        let Some(mut bus) = self.bus.take() else {
+            self.take_requests();
+            return self.look_for_bus(now, now);
+        };
+        match bus.read(now) {
+            Ok(()) => {
+                self.take_requests();
+                self.note_reports(bus.as_ref());
+                self.bus = Some(bus);
+            }
+            Err(lost) => {
+                self.rest = Some(bus).filter(|bus| bus.survives());
+                self.on_lost(&lost);
+            }
+        }
+    }
+
+    /// Time that was set back is a simulation that begins anew, with the arm somewhere else perhaps.
+    fn note_resets(&mut self) {
+        let resets = clock::resets();
+        if std::mem::replace(&mut self.resets, resets) != resets {
+            self.set_time_back();
+        }
+    }
+
+    /// Whatever moves ends, and an arm that was held is held again where it stands.
+    pub(super) fn set_time_back(&mut self) {
+        self.core.on_time_set_back(self.commander.source());
+    }
+
     fn note_reports(&mut self, bus: &dyn Driver) {
         for (index, joint) in self.snapshot.joints_mut().iter_mut().enumerate() {
             (joint.servo, joint.disagreement) = (*bus.report(index), bus.disagreement(index));
@@ -266,6 +333,7 @@ impl ControlLoop {
     fn carry_out(&mut self, bus: &mut dyn Driver, orders: Orders, latest: Time) -> Result<(), LinkLost> {
         if orders.goals {
             bus.write_goals(self.core.commands())?;
+            self.snapshot.told = true;
         }
         let Some(order) = orders.torque else { return Ok(()) };
         let said = bus.obey(order, self.core.effort_limits(), latest)?;
