@@ -26,8 +26,8 @@ SHAPES = ["arm_node", "separate"]
 CENTRE_TICKS = 2048
 TICKS_PER_RAD = 4096 / math.tau
 UPDATE_RATE_HZ = 200.0
-# As fast as the URDF lets a joint be told to go, in ticks a cycle.
-FASTEST_STEP_TICKS = 5.4 / UPDATE_RATE_HZ * TICKS_PER_RAD
+# As fast as the shipped configuration lets a joint be told to go, in ticks a cycle.
+FASTEST_STEP_TICKS = 4.5 / UPDATE_RATE_HZ * TICKS_PER_RAD
 FOLLOW = "arm_controller/follow_joint_trajectory"
 
 
