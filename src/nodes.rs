@@ -7,6 +7,7 @@
 //! - [`hardware`], [`controller`], [`gripper`], [`controller_manager`]: what a node of that kind offers, wherever it runs;
 //! - [`controllers`]: the controllers that a process hosts, put together as its parameters say;
 //! - [`publisher`], [`statistics`], [`running_arm`]: the threads that run an arm and publish what it does;
+//! - [`gazebo`]: the topics of Gazebo, in the place of servos;
 //! - [`ik`]: what inverse kinematics offer, wherever they run;
 //! - [`hardware_node`], [`controller_node`], [`ik_node`], [`arm_node`]: the processes.
 
@@ -16,6 +17,7 @@ pub mod controller;
 pub mod controller_manager;
 pub mod controller_node;
 pub mod controllers;
+pub mod gazebo;
 pub mod gripper;
 pub mod hardware;
 pub mod hardware_node;

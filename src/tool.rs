@@ -4,6 +4,7 @@
 //!
 //! - [`ik`], [`fk`]: JSON lines in, JSON lines out, one answer for each line;
 //! - [`reach`]: a picture of where the arm reaches;
+//! - [`gazebo`]: the arm as Gazebo needs it;
 //! - [`arm`]: which arm is meant; [`constraint`]: what of a pose counts; [`lines`]: how lines are answered.
 
 pub mod arm;
@@ -11,6 +12,7 @@ pub mod calibrate;
 pub mod calibration;
 pub mod constraint;
 pub mod fk;
+pub mod gazebo;
 pub mod histogram;
 pub mod ik;
 pub mod lerobot;
@@ -35,6 +37,7 @@ enum Question {
     Ik(ik::Options),
     Fk(fk::Options),
     Reach(reach::Options),
+    Gazebo(gazebo::Options),
     Scan(scan::Options),
     Info(info::Options),
     Monitor(monitor::Options),
@@ -56,6 +59,7 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Question::Ik(options) => ik::run(options),
         Question::Fk(options) => fk::run(options),
         Question::Reach(options) => reach::run(options),
+        Question::Gazebo(options) => gazebo::run(options),
         Question::Scan(options) => scan::run(options),
         Question::Info(options) => info::run(options),
         Question::Monitor(options) => monitor::run(options),

@@ -52,11 +52,11 @@ impl ArmConfig {
         let joints = joints(declaration, needs_model);
         let update_rate_hz =
             declaration.number_in("update_rate_hz", 100.0, 1.0..=2000.0, "Control cycles a second (Hz).");
-        // Every ROS node has it. Who sets it is warned where the node starts.
+        // Every ROS node has it.
         declaration.or(
             "use_sim_time",
             false,
-            "Whether the node goes by /clock; servos only go by real time.",
+            "Whether the node goes by /clock; with servos only the stamps do.",
         );
         // Whoever starts the process reads it, before there is a node.
         declaration.or(

@@ -85,6 +85,7 @@ pub struct Declaration<'a> {
     errors: Vec<ParameterError>,
     remarks: Vec<String>,
     next: Marks,
+    spares: bool,
 }
 
 /// What was said of the parameter that is declared next.
@@ -103,7 +104,13 @@ impl<'a> Declaration<'a> {
             errors: Vec::new(),
             remarks: Vec::new(),
             next: Marks::default(),
+            spares: false,
         }
+    }
+
+    /// From now on what must be given may be left out, or must not be any more.
+    pub fn spare(&mut self, spares: bool) {
+        self.spares = spares;
     }
 
     /// The parameter that is declared next may be set while the node runs.
@@ -173,7 +180,7 @@ impl<'a> Declaration<'a> {
     /// The parameter's value, which must be given.
     pub fn required<T: FromValue>(&mut self, name: &str, description: &'static str) -> T {
         let value = self.optional(name, description);
-        if !self.given.contains_key(name) {
+        if !self.given.contains_key(name) && !self.spares {
             let (name, description) = (name.to_owned(), description.to_owned());
             self.errors.push(ParameterError::Missing { name, description });
         }

@@ -14,6 +14,8 @@ use crate::protocol::registers::Family;
 /// The configuration of an arm's buses and servos.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HardwareConfig {
+    /// What moves the joints.
+    pub backend: Backend,
     /// The buses, one at least; most arms have one.
     pub buses: Vec<BusConfig>,
     /// One for each joint, in the arm's order.
@@ -54,6 +56,15 @@ pub struct HardwareConfig {
     pub realtime: RealtimeConfig,
     /// Whether `arm_node` hosts `ik_node` too.
     pub has_ik_node: bool,
+}
+
+/// What moves an arm's joints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Servos, or the emulator.
+    Servos,
+    /// Gazebo, which knows no buses and no servos.
+    Gazebo,
 }
 
 /// One bus.
@@ -198,9 +209,16 @@ impl HardwareConfig {
         let d = declaration;
         let policies = [("hold", TorquePolicy::Hold), ("release", TorquePolicy::Release)];
         let ends = [("hold", ArmEnd::Hold), ("rest", ArmEnd::Rest), ("release", ArmEnd::Release)];
+        let backends = [("servos", Backend::Servos), ("gazebo", Backend::Gazebo)];
+        let about =
+            "What moves the joints: servos, or gazebo by topics of ros_gz_bridge; that needs use_sim_time.";
+        let backend = d.one_of("backend", "servos", &backends, about).unwrap_or(Backend::Servos);
+        d.spare(backend == Backend::Gazebo);
         let buses = buses(d);
         let servos::Servos { servos, further, mimics } = servos::declare(d, &buses, joints);
+        d.spare(false);
         Self {
+            backend,
             servos,
             further_servos: further,
             mimic_servos: mimics,
@@ -209,7 +227,7 @@ impl HardwareConfig {
                 "state_age_limit_s",
                 0.05,
                 1.0,
-                "How long the sample of a bus that is slower than the arm's cycle counts as new (s).",
+                "How long the sample of a bus that is slower than the arm's cycle, or of Gazebo, counts as new (s).",
             ),
             buses,
             autostart: common::autostart(d),

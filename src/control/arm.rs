@@ -263,6 +263,25 @@ impl ArmCore {
         self.enter(State::Disconnected, cause);
     }
 
+    /// Simulated time was set back, and the arm may stand somewhere else since: whatever moves ends, and an arm that was
+    /// held is held again where it stands. A latched state lasts, and is without torque then.
+    pub fn on_time_set_back(&mut self, source: &mut dyn ReferenceSource) {
+        if self.state == State::Disconnected {
+            return;
+        }
+        source.halt(Cause::TimeSetBack.text());
+        self.torque_wanted |= self.torque.is_on();
+        self.torque.forget_all();
+        self.measured.iter_mut().for_each(|measured| measured.fresh = false);
+        self.misses.fill(0);
+        self.caring.forget();
+        if self.state.is_latched() {
+            self.torque_wanted = false;
+        } else {
+            self.enter(State::Identified, Cause::TimeSetBack);
+        }
+    }
+
     /// One tick. `fresh` has, for each joint, what its servo said in this cycle.
     pub fn tick(
         &mut self,

@@ -434,6 +434,26 @@ fn an_emergency_stop_outlasts_a_lost_port() {
 }
 
 #[test]
+fn time_that_is_set_back_ends_what_moves_and_holds_the_arm_where_it_stands_then() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.source.wanted = Some(0.35);
+    bench.run(3);
+    bench.core.on_time_set_back(&mut bench.source);
+    assert_eq!(bench.source.halted, Some("simulated time was set back"));
+    assert_eq!((bench.core.state(), bench.core.torque().is_on()), (State::Identified, false));
+    bench.positions = [0.25, -0.35];
+    bench.run(60);
+    assert_eq!((bench.core.state(), bench.source.held_at.clone()), (State::Holding, vec![0.25, -0.35]));
+
+    bench.ask(ArmRequest::EmergencyStop).unwrap();
+    bench.core.on_time_set_back(&mut bench.source);
+    bench.run(10);
+    assert_eq!((bench.core.state(), bench.core.torque().is_on()), (State::EmergencyStop, false));
+    bench.ask(ArmRequest::Reset).unwrap();
+    assert_eq!(bench.core.state(), State::Identified);
+}
+
+#[test]
 fn an_emergency_stop_of_a_lost_arm_counts_when_it_is_back() {
     let mut bench = Bench::holding(TorquePolicy::Hold);
     bench.core.on_disconnected(&mut bench.source);

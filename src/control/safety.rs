@@ -140,6 +140,8 @@ pub enum Cause {
     EmergencyStopPressed,
     /// A user asked for a reset, and every servo answers.
     ResetAsked,
+    /// Simulated time was set back.
+    TimeSetBack,
 }
 
 impl Cause {
@@ -184,6 +186,7 @@ impl Cause {
             Self::RestReached => "the arm is in its rest pose",
             Self::EmergencyStopPressed => "emergency stop",
             Self::ResetAsked => "reset",
+            Self::TimeSetBack => "simulated time was set back",
         }
     }
 }

@@ -167,6 +167,12 @@ impl Torque {
         }
     }
 
+    /// The same of servos of which nothing is known any more, not even whether they hold.
+    pub fn forget_all(&mut self) {
+        self.standing.fill(Standing::default());
+        self.forget(None);
+    }
+
     /// A joint whose servo did not say that it let go when it was told to.
     pub fn stuck(&self) -> Option<usize> {
         self.stuck

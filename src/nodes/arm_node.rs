@@ -14,9 +14,9 @@ use super::hardware::HardwareServices;
 use super::ik_node;
 use super::ros::{self, NodeBuilder, Spinning, Spun};
 use super::running_arm::RunningArm;
-use super::{hardware, parameters};
+use super::{gazebo, hardware, parameters};
 use crate::config::Part;
-use crate::config::hardware::BusConfig;
+use crate::config::hardware::{Backend, HardwareConfig};
 use crate::control::arm::ArmRequest;
 use crate::control::ensemble::MemberRequest;
 use crate::servo::ports::{ArmEvent, EnsembleCommander, ports};
@@ -71,13 +71,14 @@ impl Arm {
         let _inside = span.clone().entered();
         let config = hardware_node.config(&[Part::Hardware])?;
         let model = robot_model(&config.arm)?;
-        let setup = arm_setup(&config, &model)?;
+        let mut setup = arm_setup(&config, &model)?;
+        let gazebo = gazebo::connect(&mut hardware_node, &mut setup)?;
         let drafts = Drafts::read(context, namespace)?;
         drafts.joints()?;
         let torque_limits: Vec<f64> = config.hardware.servos.iter().map(|servo| servo.torque_limit).collect();
         let servos = Servos {
             joints: &setup.joints,
-            plugin_name: plugin_name(&config.hardware.buses),
+            plugin_name: plugin_name(&config.hardware),
             torque_limits: &torque_limits,
             own: Some((&model, setup.period)),
         };
@@ -87,8 +88,8 @@ impl Arm {
         let (commander, goals) = EnsembleCommander::new(ensemble);
         let (joint_publisher, services) = hardware::offer(&mut hardware_node, &setup, requests)?;
         parameters::serve(&mut hardware_node.node, config.declared)?;
-        sinks.insert(0, Box::new(joint_publisher));
-        let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.node]).map(Spun::from).collect();
+        sinks.splice(0..0, gazebo.into_iter().chain([Box::new(joint_publisher) as _]));
+        let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.into()]).collect();
         if config.hardware.has_ik_node {
             nodes.push(ik_node::Draft::read(context, namespace)?.host(model)?);
         }
@@ -129,9 +130,12 @@ impl Arm {
     }
 }
 
-/// What the servos speak, as the hardware's name in a list of hardware.
-fn plugin_name(buses: &[BusConfig]) -> String {
-    let mut names: Vec<&str> = buses.iter().map(|bus| bus.protocol.name()).collect();
+/// What the servos speak, or who is in their place, as the hardware's name in a list of hardware.
+fn plugin_name(hardware: &HardwareConfig) -> String {
+    if hardware.backend == Backend::Gazebo {
+        return "servo_arm/gazebo".to_owned();
+    }
+    let mut names: Vec<&str> = hardware.buses.iter().map(|bus| bus.protocol.name()).collect();
     names.dedup();
     format!("servo_arm/{}", names.join("+"))
 }

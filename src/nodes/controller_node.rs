@@ -15,7 +15,7 @@ use r2r::{Context, Publisher, QosProfile};
 
 use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
 use super::hardware::{latched, publish};
-use super::messages::stamp_of;
+use super::messages::{is_from_before, stamp_of};
 use super::publisher::SnapshotSink;
 use super::ros;
 use crate::config::arm::MAX_JOINTS;
@@ -25,6 +25,7 @@ use crate::control::ensemble::{Ensemble, MemberEvent, MemberRequest};
 use crate::control::follower::{FollowerEvent, Outcome, Request};
 use crate::control::gripper::GripperRequest;
 use crate::control::roster::Lifecycle;
+use crate::control::safety::Cause;
 use crate::servo::clock;
 use crate::servo::snapshot::Snapshot;
 use crate::trajectory::spline::JointState as JointReference;
@@ -46,6 +47,10 @@ struct Remote {
     strayed: bool,
     last_moved: Time,
     last_state: Time,
+    /// The same by the machine's clock.
+    last_heard: Time,
+    /// How often time had been set back.
+    resets: u64,
     commands: Publisher<JointState>,
 }
 
@@ -90,12 +95,18 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 stopped?;
                 break;
             }
-            Some(state) = states.next() => remote.on_joint_state(&state, clock::now()),
+            Some(state) = states.next() => {
+                remote.look_for_resets();
+                remote.on_joint_state(&state, clock::now());
+            }
             Some(speed) = speeds.next() => remote.ensemble.limit_speed(speed.factor),
             request = controllers.next() => if let Some(HostRequest::Member(member, request)) = request {
                 remote.request(member, request);
             },
-            _ = silence.tick() => remote.look_for_silence(clock::now()),
+            _ = silence.tick() => {
+                remote.look_for_resets();
+                remote.look_for_silence(clock::now());
+            }
         }
         remote.hand_out(&mut controllers);
         controllers.note_hardware(if remote.ready { Lifecycle::Active } else { Lifecycle::Unconfigured });
@@ -127,6 +138,8 @@ impl Remote {
             strayed: false,
             last_moved: Time(i64::MIN),
             last_state: Time(i64::MIN),
+            last_heard: Time(i64::MIN),
+            resets: clock::resets(),
             joints,
             ensemble,
             commands,
@@ -135,10 +148,10 @@ impl Remote {
     }
 
     fn on_joint_state(&mut self, message: &JointState, now: Time) {
-        if !self.take(message, now) {
+        if is_from_before(&message.header.stamp) || !self.take(message, now) {
             return;
         }
-        self.last_state = now;
+        (self.last_state, self.last_heard) = (now, clock::machine_now());
         self.find_start();
         if !self.ready {
             return;
@@ -219,8 +232,22 @@ impl Remote {
         }
     }
 
+    /// Time that was set back is a simulation that begins anew: nothing is under way, and the arm is where it will say.
+    fn look_for_resets(&mut self) {
+        let resets = clock::resets();
+        if std::mem::replace(&mut self.resets, resets) != resets {
+            let why = Cause::TimeSetBack.text();
+            tracing::warn!("{why}; the controllers begin anew");
+            self.ensemble.halt(why);
+            self.ready = false;
+        }
+    }
+
+    /// Nobody is silent while time stands still, nor for a moment in which much of it passes.
     fn look_for_silence(&mut self, now: Time) {
-        if self.ready && LONGEST_SILENCE < now.saturating_since(self.last_state) {
+        let silence = now.saturating_since(self.last_state);
+        let heard_before = clock::machine_now().saturating_since(self.last_heard);
+        if self.ready && LONGEST_SILENCE < silence.min(heard_before) {
             tracing::warn!("joint_states stopped; the controllers wait for them");
             self.ensemble.halt("joint_states stopped");
             self.ready = false;

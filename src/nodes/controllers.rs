@@ -16,7 +16,7 @@ use super::gripper::{self, GripperController, GripperJoint};
 use super::lifecycle;
 use super::parameters;
 use super::publisher::SnapshotSink;
-use super::ros::NodeBuilder;
+use super::ros::{NodeBuilder, Spun};
 use crate::config::controller::ControllerConfig;
 use crate::config::gripper::GripperKind;
 use crate::config::manager::{ControllerEntry, ControllerKind, ManagerConfig};
@@ -46,7 +46,7 @@ struct Draft {
 /// Controllers that are ready to run.
 pub struct Hosting {
     /// Their nodes, to be spun.
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<Spun>,
     /// What gives references.
     pub ensemble: Ensemble,
     /// Who publishes what it does.
@@ -170,8 +170,8 @@ impl Drafts {
         parameters::serve(&mut self.manager.node, declared)?;
         let manager =
             controller_manager::offer(&mut self.manager.node, &self.manager_config, listed, hardware)?;
-        let manager = (self.manager.span, manager);
-        let mut nodes = vec![self.manager.node];
+        let manager = (self.manager.span.clone(), manager);
+        let mut nodes = vec![self.manager.into()];
         let (mut members, mut hosted, mut sinks) = (Vec::new(), Vec::new(), Vec::new());
         for (member, draft) in self.drafts.into_iter().enumerate() {
             let name = draft.entry.name.clone();
@@ -224,7 +224,7 @@ struct Parts {
     client_side: Hosted,
     span: Span,
     sink: Box<dyn SnapshotSink>,
-    node: Node,
+    node: Spun,
 }
 
 impl Draft {
@@ -293,9 +293,9 @@ impl Draft {
         Ok(Parts {
             core: Member::Trajectory(follower),
             client_side: Hosted::Trajectory { controller, config: receiver },
-            span: self.builder.span,
+            span: self.builder.span.clone(),
             sink: Box::new(publisher),
-            node: self.builder.node,
+            node: self.builder.into(),
         })
     }
 
@@ -316,9 +316,9 @@ impl Draft {
         Ok(Parts {
             core: Member::Gripper(gripper),
             client_side: Hosted::Gripper(controller),
-            span: self.builder.span,
+            span: self.builder.span.clone(),
             sink: Box::new(publisher),
-            node: self.builder.node,
+            node: self.builder.into(),
         })
     }
 }

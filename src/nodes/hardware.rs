@@ -52,6 +52,8 @@ pub struct HardwarePublisher {
     /// What was published of it last.
     speed_factor: Option<f64>,
     misses_to_degraded: u32,
+    /// The newest stamp that was published.
+    newest: Time,
     next_diagnostics: Time,
     view: watch::Sender<ArmView>,
 }
@@ -85,6 +87,7 @@ pub fn offer(
         speed_scaling: node.create_publisher(SPEED_SCALING, latched()).map_err(failed)?,
         speed_factor: None,
         misses_to_degraded: arm.hardware.misses_to_degraded,
+        newest: Time(0),
         next_diagnostics: Time(0),
         view: view_sender,
     };
@@ -94,8 +97,12 @@ pub fn offer(
 
 impl SnapshotSink for HardwarePublisher {
     fn see(&mut self, snapshot: &Snapshot) {
-        if snapshot.joints().iter().any(|joint| joint.servo.fresh) {
-            self.publish_joint_states(snapshot);
+        let fresh = snapshot.joints().iter().filter(|joint| joint.servo.fresh);
+        if let Some(newest) = fresh.map(|joint| joint.servo.stamp).max() {
+            let is_known = std::mem::replace(&mut self.newest, newest) == newest;
+            if !is_known || !snapshot.stands_still() {
+                self.publish_joint_states(snapshot);
+            }
         }
         if has_subscriber(&self.dynamic_joint_states) {
             self.publish_dynamic_joint_states(snapshot);

@@ -8,7 +8,7 @@ use r2r::{Context, QosProfile};
 use super::messages::joint_command;
 use super::ros::{self, NodeBuilder};
 use super::running_arm::RunningArm;
-use super::{hardware, parameters};
+use super::{gazebo, hardware, parameters};
 use crate::config::Part;
 use crate::config::hardware::HardwareConfig;
 use crate::control::stream::CommandStream;
@@ -23,7 +23,8 @@ use crate::servo::setup::{arm_setup, robot_model};
 pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut builder = NodeBuilder::new(&context, "hardware_node", "")?;
     let config = builder.config(&[Part::Hardware])?;
-    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let mut setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let gazebo = gazebo::connect(&mut builder, &mut setup)?;
     let joints = setup.joints.clone();
 
     let (thread_ports, arm_ports, requests) = ports();
@@ -36,9 +37,9 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         .subscribe::<JointState>("joint_commands", QosProfile::default())
         .map_err(|error| anyhow!("cannot listen to joint_commands: {error}"))?;
     parameters::serve(&mut builder.node, config.declared)?;
-    let sinks = vec![Box::new(publisher) as _];
+    let sinks = gazebo.into_iter().chain([Box::new(publisher) as _]).collect();
     let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
-    let spinning = ros::spin([builder.node])?;
+    let spinning = ros::spin([builder])?;
 
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);

@@ -70,7 +70,8 @@ impl Draft {
         let config: watch::Receiver<Config> =
             parameters::serve_settings(&mut self.builder.node, self.settings)?;
         let answers = ik::offer(&mut self.builder.node, span.clone(), model, config, &self.controllers)?;
-        Ok(Spun::new(self.builder.node, vec![answers]))
+        self.builder.after_turn.push(answers);
+        Ok(self.builder.into())
     }
 
     /// The robot model of the parameters, or else of the topic `robot_description`.

@@ -1,5 +1,7 @@
 //! ROS messages to values and back. Every list of a message may have any length; every number may be anything.
 
+use std::time::Duration;
+
 use r2r::builtin_interfaces::msg::{Duration as RosDuration, Time as Stamp};
 use r2r::control_msgs::action::FollowJointTrajectory;
 use r2r::control_msgs::msg::JointTolerance as ToleranceMessage;
@@ -16,13 +18,15 @@ use crate::trajectory::waypoints::{Point, Waypoints};
 use crate::units::Time;
 
 const NANOS_PER_SEC: i64 = 1_000_000_000;
+/// How much earlier than we another process may have learnt the time.
+const MOST_AHEAD: Duration = Duration::from_millis(500);
 
-/// The wall clock's present.
+/// The present of the wall clock, or of `/clock`.
 pub fn stamp_now() -> Stamp {
     stamp_of(clock::now())
 }
 
-/// The wall clock's time of an instant of the bus's clock.
+/// The time of the wall clock, or of `/clock`, at an instant of the bus's clock.
 pub fn stamp_of(time: Time) -> Stamp {
     let nanos = clock::wall_nanos_at(time);
     let sec = i32::try_from(nanos.div_euclid(NANOS_PER_SEC)).unwrap_or(i32::MAX);
@@ -35,8 +39,17 @@ pub fn time_of(stamp: &Stamp) -> Option<Time> {
     if (stamp.sec, stamp.nanosec) == (0, 0) {
         return None;
     }
-    let wall = i64::from(stamp.sec) * NANOS_PER_SEC + i64::from(stamp.nanosec);
-    Some(clock::at_wall_nanos(wall))
+    Some(clock::at_wall_nanos(nanos_of(stamp)))
+}
+
+/// The nanoseconds of a stamp.
+pub fn nanos_of(stamp: &Stamp) -> i64 {
+    i64::from(stamp.sec) * NANOS_PER_SEC + i64::from(stamp.nanosec)
+}
+
+/// Whether a stamp is from before `/clock` was set back: it is of a time that has not come yet.
+pub fn is_from_before(stamp: &Stamp) -> bool {
+    0 < clock::resets() && time_of(stamp).is_some_and(|time| clock::now() + MOST_AHEAD < time)
 }
 
 /// Seconds of a ROS duration.

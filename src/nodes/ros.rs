@@ -2,21 +2,25 @@
 
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use r2r::{Context, Node};
+use futures::{FutureExt as _, StreamExt as _};
+use r2r::rosgraph_msgs::msg::Clock;
+use r2r::{Context, Node, QosProfile};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Span;
 
 use super::logging;
+use super::messages::nanos_of;
 use super::parameters::{arm_joints, given_parameters};
 use crate::config::parameters::{self, Parameters, Value};
 use crate::config::settings::Settings;
 use crate::config::{Config, Part};
+use crate::servo::clock::{self, Follow};
 
 /// A node that is being built: entities are created on it, then it is spun.
 pub struct NodeBuilder {
@@ -28,6 +32,8 @@ pub struct NodeBuilder {
     pub given: Parameters,
     /// The joints that the arm has, as far as this is said to all nodes.
     pub arm_joints: Vec<String>,
+    /// What its thread does beside spinning it.
+    pub after_turn: Vec<AfterTurn>,
 }
 
 /// A node that is complete, and what its thread does beside spinning it.
@@ -137,11 +143,14 @@ impl NodeBuilder {
         }
         let span = logging::add_node(&mut node);
         let given = given_parameters(&node)?;
-        if given.get("use_sim_time") == Some(&Value::Bool(true)) {
-            tracing::warn!("use_sim_time is set, but `{name}` goes by the machine's clock");
-        }
+        let after_turn = join_clock(&mut node, name, given.get("use_sim_time"))?.into_iter().collect();
         let arm_joints = arm_joints(&own)?;
-        Ok(Self { node, span, given, arm_joints })
+        Ok(Self { node, span, given, arm_joints, after_turn })
+    }
+
+    /// Whether the process goes by `/clock`.
+    pub fn goes_by_clock(&self) -> bool {
+        CLOCK.get().is_some_and(|clock| clock.is_followed)
     }
 
     /// The node's configuration, of the parts that it needs.
@@ -159,6 +168,47 @@ impl NodeBuilder {
     pub fn settings(&self, parts: &[Part]) -> anyhow::Result<Settings> {
         Ok(Settings::new(&self.given, &self.arm_joints, parts)?)
     }
+}
+
+/// What a process goes by, as its first node was told.
+struct ProcessClock {
+    node: String,
+    is_followed: bool,
+}
+
+static CLOCK: OnceLock<ProcessClock> = OnceLock::new();
+
+/// The first node of a process decides whether it goes by `/clock`, and listens to it for all of them.
+fn join_clock(node: &mut Node, name: &str, given: Option<&Value>) -> anyhow::Result<Option<AfterTurn>> {
+    let asked = match given {
+        None => None,
+        Some(Value::Bool(asked)) => Some(*asked),
+        Some(other) => return Err(anyhow!("parameter `use_sim_time` is {other}; it must be true or false")),
+    };
+    let mut is_first = false;
+    let clock = CLOCK.get_or_init(|| {
+        is_first = true;
+        ProcessClock { node: name.to_owned(), is_followed: asked == Some(true) }
+    });
+    if let Some(asked) = asked.filter(|asked| *asked != clock.is_followed) {
+        let (first, theirs) = (&clock.node, clock.is_followed);
+        return Err(anyhow!(
+            "`use_sim_time` is {asked} for `{name}` and {theirs} for `{first}`; one process has one clock, so give it to \
+             all its nodes, under /**"
+        ));
+    }
+    if !is_first || !clock.is_followed {
+        return Ok(None);
+    }
+    let newest = QosProfile::default().keep_last(1).best_effort();
+    let failed = |error| anyhow!("cannot listen to /clock: {error}");
+    let mut clocks = node.subscribe::<Clock>("/clock", newest).map_err(failed)?;
+    clock::follow(Follow::Wholly);
+    Ok(Some(Box::new(move || {
+        while let Some(Some(told)) = clocks.next().now_or_never() {
+            clock::tell(nanos_of(&told.clock));
+        }
+    })))
 }
 
 /// Does something once the process serves, on behalf of the present node: a process that does not start says why, and
@@ -196,9 +246,9 @@ impl Spun {
     }
 }
 
-impl From<Node> for Spun {
-    fn from(node: Node) -> Self {
-        Self::new(node, Vec::new())
+impl From<NodeBuilder> for Spun {
+    fn from(builder: NodeBuilder) -> Self {
+        Self::new(builder.node, builder.after_turn)
     }
 }
 

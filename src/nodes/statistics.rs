@@ -52,6 +52,9 @@ impl Default for Statistics {
 impl Statistics {
     /// Takes a cycle into account.
     pub fn note(&mut self, snapshot: &Snapshot) {
+        if snapshot.stands_still() {
+            return;
+        }
         let began = snapshot.began.0 as f64 * 1e-9;
         self.cycles += 1;
         self.last_began_secs = began;

@@ -17,6 +17,7 @@ use super::bus::{BusCounters, LinkLost};
 use super::clock;
 use super::control_thread::ArmSetup;
 use super::driver::{self, Driver, IdentifyError, Identity};
+use super::gazebo_arm::GazeboArm;
 use super::snapshot::{BusReport, ServoReport};
 use crate::control::torque::{Standing, TorqueOrder};
 use crate::units::Time;
@@ -68,6 +69,10 @@ pub(super) fn connect(
     setup: &ArmSetup,
     known: &[Option<Identity>],
 ) -> Result<(Box<dyn Driver>, Vec<Standing>), IdentifyError> {
+    if let Some(link) = &setup.gazebo {
+        // What is there shows later: a simulation may start after the arm, and again.
+        return Ok((Box::new(GazeboArm::new(link.clone(), setup)), Vec::new()));
+    }
     let mut plan = Plan::new(setup);
     plan.remember(known);
     let busy_wait = setup.hardware.realtime.busy_wait;

@@ -2,14 +2,21 @@
 //!
 //! A thread may run on simulated time instead, see [`Simulation`]: then time stands still while it computes, and
 //! whoever waits has waited.
+//!
+//! A process may go by a clock that somebody tells the time, see [`follow`]: then that is everybody's time, or that of
+//! its stamps.
+
+mod told;
 
 use std::cell::Cell;
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::time::Duration;
 
 use rustix::thread::{ClockId, clock_nanosleep_absolute};
 use rustix::time::{Timespec, clock_gettime};
 
+use self::told::Told;
 use crate::units::Time;
 
 const NANOS_PER_SEC: i64 = 1_000_000_000;
@@ -19,8 +26,56 @@ thread_local! {
     static SIMULATED: Cell<Option<Time>> = const { Cell::new(None) };
 }
 
+/// What a process's time is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Follow {
+    /// The machine's.
+    #[default]
+    Machine = 0,
+    /// The machine's, but for stamps, which are those of the clock that is told.
+    Stamps = 1,
+    /// That of the clock that is told.
+    Wholly = 2,
+}
+
+static FOLLOWED: AtomicU8 = AtomicU8::new(Follow::Machine as u8);
+static TOLD: Told = Told::new();
+
+/// The process goes by this clock from now on. To be said before its threads start.
+pub fn follow(clock: Follow) {
+    FOLLOWED.store(clock as u8, Ordering::Release);
+}
+
+fn follows(clock: Follow) -> bool {
+    FOLLOWED.load(Ordering::Acquire) == clock as u8
+}
+
+/// It is this time now (ns since the clock's beginning); for a process that goes by a clock that is told.
+pub fn tell(stamp: i64) {
+    if follows(Follow::Wholly) {
+        TOLD.tell(stamp);
+    } else {
+        TOLD.note(stamp, monotonic());
+    }
+}
+
+/// How often a clock that is told was set back since the process began.
+pub fn resets() -> u64 {
+    if follows(Follow::Wholly) { TOLD.resets() } else { 0 }
+}
+
+/// How often the time was told so far: a clock that stands still is told, too.
+pub fn words() -> u64 {
+    TOLD.words()
+}
+
 /// The present.
 pub fn now() -> Time {
+    SIMULATED.get().unwrap_or_else(|| if follows(Follow::Wholly) { TOLD.present() } else { monotonic() })
+}
+
+/// The present by the machine's own clock, whatever the process goes by; for patience with other processes.
+pub fn machine_now() -> Time {
     SIMULATED.get().unwrap_or_else(monotonic)
 }
 
@@ -57,16 +112,20 @@ impl Drop for Simulation {
     }
 }
 
-/// What the wall clock says at `time`, in nanoseconds since 1970; for stamps only.
+/// What the wall clock says at `time`, in nanoseconds since 1970, or the clock that is told; for stamps only.
 ///
-/// Both clocks run alike, so the same instant gives the same answer until somebody sets the wall clock.
+/// Wall clock and machine run alike, so the same instant gives the same answer until somebody sets the wall clock.
 pub fn wall_nanos_at(time: Time) -> i64 {
-    time.0 + wall_offset()
+    if follows(Follow::Machine) {
+        return time.0 + wall_offset();
+    }
+    // Nobody knows the time before it was told; it is zero then.
+    if TOLD.has_begun() { TOLD.stamp(time) } else { 0 }
 }
 
-/// The instant at which the wall clock says `nanos` since 1970.
+/// The instant at which the wall clock, or the clock that is told, says `nanos`.
 pub fn at_wall_nanos(nanos: i64) -> Time {
-    Time(nanos - wall_offset())
+    if follows(Follow::Machine) { Time(nanos - wall_offset()) } else { TOLD.moment(nanos) }
 }
 
 /// What the wall clock is ahead, as it was measured when it was set last.
@@ -93,8 +152,22 @@ pub fn sleep_until(wake: Time) {
         SIMULATED.set(Some(present.max(wake)));
         return;
     }
+    if follows(Follow::Wholly) {
+        while !TOLD.wait(wake, Duration::from_secs(1)) {}
+        return;
+    }
     // An error is a signal, and the caller looks at the clock anyway.
     let _interrupted = clock_nanosleep_absolute(ClockId::Monotonic, &timespec(wake.0));
+}
+
+/// Sleeps until `wake`, and no longer than `patience` where the time is told and does not come so far; tells whether it
+/// did.
+pub fn wait_until(wake: Time, patience: Duration) -> bool {
+    if follows(Follow::Wholly) && !is_simulated() {
+        return TOLD.wait(wake, patience);
+    }
+    sleep_until(wake);
+    true
 }
 
 /// A span of time as the system calls want it.
@@ -108,8 +181,6 @@ fn of(time: Timespec) -> Time {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

@@ -17,6 +17,7 @@ use self::port::Ending;
 use super::bus::LinkLost;
 use super::clock;
 use super::driver::{Driver, IdentifyError, Identity, JointRating};
+use super::gazebo_arm::GazeboLink;
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
 use super::snapshot::{ServoReport, Snapshot, part_of};
@@ -39,6 +40,8 @@ pub struct ArmSetup {
     pub mimics: Vec<MimicJoint>,
     /// The bus, the servos, the policies.
     pub hardware: HardwareConfig,
+    /// What connects it with Gazebo, where that is in the place of the servos.
+    pub gazebo: Option<Arc<GazeboLink>>,
     /// Time between two cycles.
     pub period: Duration,
 }
@@ -98,6 +101,8 @@ pub struct ControlLoop {
     next_attempt: Time,
     /// Why the bus could not be had at the last attempt, in words.
     last_refusal: String,
+    /// How often time had been set back.
+    resets: u64,
 }
 
 /// A running control thread.
@@ -108,6 +113,10 @@ pub struct ControlThread {
 
 /// Time between two attempts to find a lost bus: the arm is to be back within a second of its port.
 const RECONNECT_PERIOD: Duration = Duration::from_millis(200);
+/// Where time is told from outside and stands still, it is looked so often (of the machine's time) at what is asked.
+const STANDSTILL: Duration = Duration::from_millis(20);
+/// An arm that is told to stop while time stands still is at rest as it will ever be after so long of it.
+const LONGEST_STANDSTILL: Duration = Duration::from_millis(500);
 /// What is left of a period for everything but the wire.
 const CYCLE_RESERVE: Duration = Duration::from_micros(300);
 /// An arm that is told to stop is at rest after this long, or never.
@@ -178,6 +187,7 @@ impl ControlLoop {
             started: None,
             next_attempt: Time(0),
             last_refusal: String::new(),
+            resets: clock::resets(),
             setup,
         }
     }
@@ -209,8 +219,17 @@ impl ControlLoop {
     }
 
     /// Waits until `due`, does the cycle as the control thread does it, and tells when the next one is due.
+    ///
+    /// Where the time is told from outside and stands still, there is no cycle: it is only looked what is asked, and
+    /// whether the bus is still there.
     pub fn turn(&mut self, due: Time) -> Time {
-        clock::sleep_until(due);
+        if !clock::wait_until(due, STANDSTILL) {
+            let now = clock::now();
+            self.stand_still(now);
+            self.open_or_close(now);
+            self.hand_out(now, now);
+            return due;
+        }
         self.cycle(due, due + self.read_budget());
         self.next_due(due)
     }
@@ -218,6 +237,8 @@ impl ControlLoop {
     /// One cycle that was due at `due`; the servos' answers are waited for until `latest`.
     pub fn cycle(&mut self, due: Time, latest: Time) {
         let began = clock::now();
+        self.snapshot.told = false;
+        self.note_resets();
         if let Some(mut bus) = self.bus.take() {
             match self.on_bus(bus.as_mut(), due, latest) {
                 Ok(()) => self.bus = Some(bus),
@@ -237,11 +258,17 @@ impl ControlLoop {
     fn run(&mut self, stop: &AtomicBool) {
         let mut due = clock::now();
         let mut stopping = None;
+        let mut stands_since = clock::machine_now();
         loop {
-            due = self.turn(due);
+            let next = self.turn(due);
+            if next != due {
+                stands_since = clock::machine_now();
+            }
+            due = next;
             if stop.load(Ordering::Relaxed) {
                 let ending = *stopping.get_or_insert_with(|| self.begin_to_end("the node stops"));
-                if self.is_over(ending, due) {
+                let stands_still = LONGEST_STANDSTILL < clock::machine_now().saturating_since(stands_since);
+                if stands_still || self.is_over(ending, due) {
                     return self.shut_down();
                 }
             }
@@ -269,6 +296,39 @@ impl ControlLoop {
         Ok(())
     }
 
+    fn stand_still(&mut self, now: Time) {
+        self.snapshot.told = false;
+        self.note_resets();
+        let Some(mut bus) = self.bus.take() else {
+            self.take_requests();
+            return self.look_for_bus(now, now);
+        };
+        match bus.read(now) {
+            Ok(()) => {
+                self.take_requests();
+                self.note_reports(bus.as_ref());
+                self.bus = Some(bus);
+            }
+            Err(lost) => {
+                self.rest = Some(bus).filter(|bus| bus.survives());
+                self.on_lost(&lost);
+            }
+        }
+    }
+
+    /// Time that was set back is a simulation that begins anew, with the arm somewhere else perhaps.
+    fn note_resets(&mut self) {
+        let resets = clock::resets();
+        if std::mem::replace(&mut self.resets, resets) != resets {
+            self.set_time_back();
+        }
+    }
+
+    /// Whatever moves ends, and an arm that was held is held again where it stands.
+    pub(super) fn set_time_back(&mut self) {
+        self.core.on_time_set_back(self.commander.source());
+    }
+
     fn note_reports(&mut self, bus: &dyn Driver) {
         for (index, joint) in self.snapshot.joints_mut().iter_mut().enumerate() {
             (joint.servo, joint.disagreement) = (*bus.report(index), bus.disagreement(index));
@@ -285,6 +345,7 @@ impl ControlLoop {
     fn carry_out(&mut self, bus: &mut dyn Driver, orders: Orders, latest: Time) -> Result<(), LinkLost> {
         if orders.goals {
             bus.write_goals(self.core.commands())?;
+            self.snapshot.told = true;
         }
         let Some(order) = orders.torque else { return Ok(()) };
         let said = bus.obey(order, self.core.effort_limits(), latest)?;

@@ -118,6 +118,25 @@ pub enum IdentifyError {
     /// A servo is not as its joint's calibration says.
     #[error(transparent)]
     Calibration(#[from] Box<CalibrationMismatch>),
+    /// No simulation is there.
+    #[error(
+        "no joint states of Gazebo come on {topic}; is it running with the arm in it, and ros_gz_bridge too?"
+    )]
+    NoSimulation {
+        /// Where they should come.
+        topic: String,
+    },
+    /// A simulation's arm lacks a joint.
+    #[error(
+        "joint `{joint}` is not among Gazebo's joint states on {topic}; is the model of the same URDF, and does its \
+         JointStatePublisher name the joint?"
+    )]
+    NotSimulated {
+        /// The joint.
+        joint: String,
+        /// Where the states come.
+        topic: String,
+    },
     /// A servo fell silent in between, or answered nonsense.
     #[error("joint `{joint}`: {cause}")]
     Servo {

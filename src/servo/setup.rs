@@ -7,7 +7,7 @@ use super::control_thread::{ArmSetup, MimicJoint};
 use super::driver::JointRating;
 use crate::config::Config;
 use crate::config::arm::{ArmConfig, LimitOverrides, MAX_JOINTS};
-use crate::config::hardware::{HardwareConfig, Recorded};
+use crate::config::hardware::{Backend, HardwareConfig, Recorded};
 use crate::kinematics::{Joint, JointKind, ModelError, RobotModel};
 use crate::trajectory::limits::{JointLimits, LimitsError, RawLimits};
 
@@ -154,7 +154,9 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
     let mimics = mimics(config, model, &limits);
     // Controllers are put together with the same arm and know no servos.
     if config.declared.contains_key("mimic_joints") {
-        check_servos(config, model, &mimics)?;
+        if config.hardware.backend == Backend::Servos {
+            check_servos(config, model, &mimics)?;
+        }
         check_rest_pose(config, &limits)?;
     }
     let rating = |(joint, limits): (&&Joint, &JointLimits)| JointRating {
@@ -168,6 +170,7 @@ pub fn arm_setup(config: &Config, model: &RobotModel) -> Result<ArmSetup, SetupE
         limits,
         mimics,
         hardware,
+        gazebo: None,
         period: Duration::from_secs_f64(1.0 / config.arm.update_rate_hz),
     })
 }

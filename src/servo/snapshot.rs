@@ -131,6 +131,8 @@ pub struct Snapshot {
     pub speed_factor: f64,
     /// Whether a servo may hold torque.
     pub torque: bool,
+    /// Whether the joints were told their commands.
+    pub told: bool,
     /// The controllers, in their order.
     pub members: [MemberView; MAX_CONTROLLERS],
     /// Snapshots that nobody took in time.
@@ -173,6 +175,7 @@ impl Snapshot {
             cause: None,
             speed_factor: 1.0,
             torque: false,
+            told: false,
             members: [MemberView::default(); MAX_CONTROLLERS],
             dropped: 0,
             joint_count: joint_count.min(MAX_JOINTS),
@@ -182,6 +185,11 @@ impl Snapshot {
             bus_count: 0,
             buses: [BusReport::default(); MAX_BUSES],
         }
+    }
+
+    /// Whether time stood still since the one before, so that this was no cycle.
+    pub fn stands_still(&self) -> bool {
+        1 < self.cycle && self.period.is_zero()
     }
 
     /// The joints, in the arm's order.

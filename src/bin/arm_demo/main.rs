@@ -85,7 +85,7 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     let mut builder = ros::NodeBuilder::new(&context, "arm_demo", "")?;
     let observer = Observer::new(&context, &mut builder.node, &setup.joints, &controllers)?;
     let (clients, available) = Clients::new(&mut builder.node, &controllers)?;
-    let spinning = ros::spin([builder.node])?;
+    let spinning = ros::spin([builder])?;
 
     let own = std::env::current_exe().context("cannot find our own executable")?;
     let beside = own.parent().context("our own executable is in no folder")?;

@@ -28,9 +28,15 @@ impl ControlLoop {
             self.known = (0..self.setup.joints.len()).map(|joint| bus.identity(joint)).collect();
             bus.caveats().into_iter().for_each(|caveat| self.give(ArmEvent::Trouble(caveat)));
         }
-        self.core.on_connected(&standing);
-        (self.bus, self.is_wanted) = (Some(bus), true);
+        self.is_wanted = true;
         self.last_refusal.clear();
+        // What is there already is connected; a simulation is waited for.
+        if bus.is_lost(0) {
+            self.rest = Some(bus);
+        } else {
+            self.core.on_connected(&standing);
+            self.bus = Some(bus);
+        }
         Ok(())
     }
 
@@ -54,6 +60,13 @@ impl ControlLoop {
             let opened = match self.rest {
                 None => self.open().map_err(|error| error.to_string()),
                 Some(_) => Err(format!("{}; it is looked for", self.last_refusal)),
+            };
+            let opened = match opened {
+                Ok(()) if self.bus.is_none() => {
+                    (self.rest, self.is_wanted) = (None, false);
+                    Err("the simulation that is in the servos' place says nothing yet".to_owned())
+                }
+                opened => opened,
             };
             if let Err(why) = opened {
                 self.give(ArmEvent::NotConnected(why));
