@@ -361,7 +361,7 @@ def test_without_autostart_nothing_is_touched_until_it_is_asked_for_and_what_fai
         for node in nodes.values():
             node.activate()
             node.wait_for("active")
-        assert len(set(writes.goals(1))) == 1, "torque came on without a motion"
+        assert max(writes.goals(1)) - min(writes.goals(1)) <= 1, "torque came on without a motion"
     system = System(arm, client, shape)
     system.wait_until_ready()
     system.move_to(0.3)
