@@ -98,12 +98,12 @@ pub struct Servos<'a> {
 }
 
 impl Drafts {
-    /// Creates the nodes and reads their parameters.
+    /// Creates the nodes in a namespace, or in the process's where that is empty, and reads their parameters.
     ///
     /// # Errors
     /// Where a parameter is missing, wrong or unknown, or the middleware cannot be used.
-    pub fn read(context: &Context) -> anyhow::Result<Self> {
-        let manager = NodeBuilder::new(context, "controller_manager")?;
+    pub fn read(context: &Context, namespace: &str) -> anyhow::Result<Self> {
+        let manager = NodeBuilder::new(context, "controller_manager", namespace)?;
         let manager_config = manager.config(&[Part::Manager])?.manager;
         let entries = &manager_config.controllers;
         if MAX_CONTROLLERS < entries.len() {
@@ -112,8 +112,10 @@ impl Drafts {
                 "{count} controllers are configured; there can be at most {MAX_CONTROLLERS}"
             ));
         }
-        let drafts =
-            entries.iter().map(|entry| Draft::read(context, entry)).collect::<anyhow::Result<_>>()?;
+        let drafts = entries
+            .iter()
+            .map(|entry| Draft::read(context, entry, namespace))
+            .collect::<anyhow::Result<_>>()?;
         Ok(Self { manager, manager_config, drafts })
     }
 
@@ -226,8 +228,8 @@ struct Parts {
 }
 
 impl Draft {
-    fn read(context: &Context, entry: &ControllerEntry) -> anyhow::Result<Self> {
-        let builder = NodeBuilder::new(context, &entry.name)?;
+    fn read(context: &Context, entry: &ControllerEntry, namespace: &str) -> anyhow::Result<Self> {
+        let builder = NodeBuilder::new(context, &entry.name, namespace)?;
         let part = match entry.kind {
             ControllerKind::Gripper => Part::Gripper(GripperKind::Command),
             ControllerKind::ParallelGripper => Part::Gripper(GripperKind::Parallel),

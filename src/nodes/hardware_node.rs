@@ -21,7 +21,7 @@ use crate::servo::setup::{arm_setup, robot_model};
 /// # Errors
 /// Where configuration, robot model, port or servos are not usable; nothing has moved then.
 pub async fn run(context: Context) -> anyhow::Result<()> {
-    let mut builder = NodeBuilder::new(&context, "hardware_node")?;
+    let mut builder = NodeBuilder::new(&context, "hardware_node", "")?;
     let config = builder.config(&[Part::Hardware])?;
     let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
     let joints = setup.joints.clone();

@@ -49,15 +49,37 @@ pub fn given_parameters(node: &Node) -> anyhow::Result<Parameters> {
     Ok(given)
 }
 
-/// The joints that what is meant for every node says, which are those of the arm; empty where it says none.
+/// The joints that what is meant for every node of a namespace says, which are those of the arm; empty where it says
+/// none.
 ///
 /// # Errors
 /// Where a file is unusable.
-pub fn arm_joints() -> anyhow::Result<Vec<String>> {
-    // A node without a name is meant by nothing but what means every node.
+pub fn arm_joints(namespace: &str) -> anyhow::Result<Vec<String>> {
+    Ok(meant_for_all(namespace)?.get("joints").and_then(Vec::from_value).unwrap_or_default())
+}
+
+/// The namespaces of the arms that the process is to run; empty for one arm, in the process's own namespace.
+///
+/// # Errors
+/// Where they are no list of names, one is there twice, or a file is unusable.
+pub fn arms() -> anyhow::Result<Vec<String>> {
+    let given = meant_for_all("")?;
+    let Some(value) = given.get("arms").filter(|value| !value.is_empty_list()) else { return Ok(Vec::new()) };
+    let wrong = |expected: &str| anyhow!("parameter `arms` is {value}; {expected}");
+    let arms = Vec::<String>::from_value(value).ok_or_else(|| wrong("it must be a list of namespaces"))?;
+    let repeated = arms.iter().enumerate().find(|(index, arm)| arms[..*index].contains(arm));
+    match repeated {
+        Some((_, arm)) => {
+            Err(wrong(&format!("each arm has a namespace of its own, and `{arm}` is there twice")))
+        }
+        None => Ok(arms),
+    }
+}
+
+/// What is meant for every node of a namespace: a node without a name is meant by nothing else.
+fn meant_for_all(namespace: &str) -> anyhow::Result<Parameters> {
     let arguments: Vec<String> = std::env::args().collect();
-    let shared = of_command_line(&arguments, "")?;
-    Ok(shared.get("joints").and_then(Vec::from_value).unwrap_or_default())
+    Ok(of_command_line(&arguments, namespace)?)
 }
 
 /// Serves `declared` as the parameters of `node`, none of which can be set, on the task's own time.

@@ -45,6 +45,11 @@ impl RunningArm {
         }
     }
 
+    /// Asks the arm to come to rest, without waiting for it.
+    pub fn ask_to_stop(&self) {
+        self.control.ask_to_stop();
+    }
+
     /// Brings the arm to rest, ends the threads, and gives what happened meanwhile.
     pub fn stop(mut self) -> Vec<ArmEvent> {
         tracing::info!("stopping");

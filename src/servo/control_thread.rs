@@ -467,13 +467,18 @@ fn fresh(bus: &dyn Driver, joints: usize) -> impl Iterator<Item = Option<Measure
 }
 
 impl ControlThread {
+    /// Asks it to stop, without waiting for that.
+    pub fn ask_to_stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Brings the arm to rest, does what the policy says about torque, and waits for the thread's end.
     pub fn stop(mut self) {
         self.join();
     }
 
     fn join(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.ask_to_stop();
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }

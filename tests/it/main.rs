@@ -10,6 +10,7 @@ mod control_faults;
 mod control_limits;
 mod control_loop;
 mod demonstration;
+mod documented_parameters;
 mod emulated_arm;
 mod emulated_port;
 mod fault_campaign;
