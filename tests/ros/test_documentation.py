@@ -258,7 +258,16 @@ def test_the_commands_of_managed_nodes_lead_to_what_is_shown(ros_domain: int, de
     asked_for = dataclasses.replace(node, text=f"{node.text} -p autostart:=false")
     with start(emulator, desk) as servos, start(asked_for, desk) as nodes:
         servos.wait_until((desk / "arm").exists, "the port was there")
-        for command in commands:
-            said = run(command, desk)
-            for line in filter(None, command.shown.splitlines()):
-                assert line in said, f"{command}\n{said}\n{nodes.output}"
+        try:
+            # The command asks a daemon, which has to find the nodes first.
+            nodes.wait_until(lambda: "/hardware_node" in ros2("node", "list"), "the nodes were found", timeout=60)
+            for command in commands:
+                said = run(command, desk)
+                for line in filter(None, command.shown.splitlines()):
+                    assert line in said, f"{command}\n{said}\n{nodes.output}"
+        finally:
+            ros2("daemon", "stop")
+
+
+def ros2(*words: str) -> str:
+    return subprocess.run(["ros2", *words], capture_output=True, text=True, timeout=60).stdout

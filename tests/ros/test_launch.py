@@ -20,10 +20,11 @@ GLOBAL_TOPICS = {"/rosout", "/parameter_events", "/diagnostics", "/clock"}
 
 
 @contextlib.contextmanager
-def launched(file: str, *arguments: str) -> Iterator[Process]:
+def launched(file: str | pathlib.Path, *arguments: str) -> Iterator[Process]:
     """What a launch file starts; once the block is left by an interrupt, nothing of it may be left."""
     # Nobody but this test interrupts it: a terminal would interrupt all that it has started, too.
-    launch = Process("ros2", "launch", "--noninteractive", "servo_arm", file, *arguments, *visible())
+    ours = ["servo_arm", file, *arguments, *visible()]
+    launch = Process("ros2", "launch", "--noninteractive", *(ours if isinstance(file, str) else [file]))
     try:
         yield launch
     finally:
@@ -79,6 +80,18 @@ def move(client, target: float, namespace: str = "") -> None:
     assert result.code == 0, result
 
 
+def wait_until_active(client, *nodes: str) -> None:
+    from lifecycle_msgs.msg import State
+    from lifecycle_msgs.srv import GetState
+
+    for node in nodes:
+        client.spin_until(
+            lambda: client.call(GetState, f"{node}/get_state").current_state.id == State.PRIMARY_STATE_ACTIVE,
+            f"{node} was active",
+            timeout=30.0,
+        )
+
+
 def parameter(client, node: str, name: str):
     from rcl_interfaces.srv import GetParameters
     from rclpy.parameter import parameter_value_to_python
@@ -98,10 +111,49 @@ def test_an_emulated_arm_comes_up_moves_and_is_ended_as_a_whole(client, tmp_path
         launch.wait_for_line("Energizing -> Holding", timeout=60)
         assert port.exists()
         assert executables(launch) == sorted([*processes, "servo_emulator"])
+        wait_until_active(client, "hardware_node", "arm_controller", "gripper_controller", "ik_node")
         assert set(positions(client)) == set(JOINTS)
         move(client, 0.3)
         assert all(abs(position - 0.3) < 0.1 for name, position in positions(client).items() if name in ARM_JOINTS)
     assert not port.exists()
+
+
+LED_BY_LAUNCH = """
+import launch, launch_ros
+from launch_ros.events.lifecycle import ChangeState
+from lifecycle_msgs.msg import Transition
+
+
+def generate_launch_description():
+    node = launch_ros.actions.LifecycleNode(
+        package="servo_arm",
+        executable="hardware_node",
+        name="hardware_node",
+        namespace="",
+        output="screen",
+        parameters=["{config}", {{"autostart": False, "port": "{port}"}}],
+    )
+
+    def change(transition):
+        is_it = launch.events.matches_action(node)
+        return launch.actions.EmitEvent(event=ChangeState(lifecycle_node_matcher=is_it, transition_id=transition))
+
+    configured = launch_ros.event_handlers.OnStateTransition(
+        target_lifecycle_node=node, goal_state="inactive", entities=[change(Transition.TRANSITION_ACTIVATE)]
+    )
+    return launch.LaunchDescription(
+        [launch.actions.RegisterEventHandler(configured), node, change(Transition.TRANSITION_CONFIGURE)]
+    )
+"""
+
+
+def test_a_managed_node_is_led_by_launch(client, start_emulator, tmp_path: pathlib.Path):
+    arm = start_emulator()
+    file = tmp_path / "led.launch.py"
+    file.write_text(LED_BY_LAUNCH.format(config=ROOT / "config/so101.yaml", port=arm.port))
+    with launched(file) as launch:
+        launch.wait_for_line("Energizing -> Holding", timeout=60)
+        wait_until_active(client, "hardware_node")
 
 
 def test_an_arm_of_several_buses_comes_up_in_a_namespace(client, tmp_path: pathlib.Path):
