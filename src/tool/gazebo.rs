@@ -37,6 +37,8 @@ pub struct Options {
     world: Option<PathBuf>,
 }
 
+/// How much faster a simulated joint may be than it is told to.
+const CATCHING_UP: f64 = 1.2;
 const WORLD: &str = include_str!("../../worlds/servo_arm.sdf");
 
 /// Prints or writes.
@@ -133,10 +135,17 @@ fn additions(robot: &RobotModel, setup: &ArmSetup, model: &str) -> String {
              </joint>\n"
         );
     }
-    let mimics = setup.mimics.iter().map(|mimic| (&mimic.name, mimic.rating.max_velocity, 0.0));
+    // A joint that is late catches up.
+    let fastest = |name: &str, told: f64| {
+        let can = robot.joint(name).and_then(|joint| joint.limits.velocity).unwrap_or(0.0);
+        can.max(CATCHING_UP * told)
+    };
+    let mimics = setup.mimics.iter();
+    let mimics = mimics.map(|mimic| (&mimic.name, fastest(&mimic.name, mimic.rating.max_velocity), 0.0));
     let joints = setup.joints.iter().zip(&setup.limits);
-    let joints = joints
-        .map(|(name, limits)| (name, limits.max_velocity(), 0.0_f64.max(limits.lower()).min(limits.upper())));
+    let joints = joints.map(|(name, limits)| {
+        (name, fastest(name, limits.max_velocity()), 0.0_f64.max(limits.lower()).min(limits.upper()))
+    });
     let joints: Vec<_> = joints.chain(mimics).collect();
     out += "\n  <!-- Where the joints are. -->\n  <gazebo>\n    <plugin filename=\"gz-sim-joint-state-publisher-system\" \
             name=\"gz::sim::systems::JointStatePublisher\">\n";
@@ -144,7 +153,7 @@ fn additions(robot: &RobotModel, setup: &ArmSetup, model: &str) -> String {
     for (name, ..) in &joints {
         let _ = writeln!(out, "      <joint_name>{name}</joint_name>");
     }
-    out += "    </plugin>\n  </gazebo>\n\n  <!-- Where they are to be: each goes there as fast as it may. -->\n  <gazebo>\n";
+    out += "    </plugin>\n  </gazebo>\n\n  <!-- Where they are to be: each goes there as fast as it can. -->\n  <gazebo>\n";
     for (number, (name, max_velocity, initial)) in joints.iter().enumerate() {
         let _ = write!(
             out,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from arm import ARM_JOINTS, CONFIG, JOINTS, SHAPES, Client, Control, Follow, to, trajectory
+from arm import CONFIG, JOINTS, SHAPES, Client, Control, Follow, to, trajectory
 from conftest import own_domain
 from harness import EXECUTABLES, Process
 
@@ -29,6 +29,10 @@ PEER = pathlib.Path(__file__).parent / "gazebo_peer.py"
 GAZEBO = ("-p", "backend:=gazebo", "-p", "use_sim_time:=true")
 # How far a joint may be from where it was told to be once it is there (rad).
 NEAR = 0.01
+# As fast as config/so101.yaml lets a joint be told to go (rad/s).
+FASTEST = 4.5
+# Every joint of the arm may go so far to either side (rad).
+UPPER = 1.65
 # Room for machines that are busy, and for slow simulations.
 LONG = 60.0
 
@@ -143,12 +147,14 @@ def test_a_motion_takes_the_time_of_the_simulation_however_fast_that_goes(ready:
 
 
 def test_what_the_simulation_is_told_keeps_the_limits(ready: Simulation):
+    # Slowly, so that whoever is held up for a moment misses little of it.
+    ready.ask("rate 0.5")
     ready.ask("forget")
     # Far quicker than any joint: it is slowed down.
     ready.move_to(1.2, 0.05)
     state = ready.state()
-    assert max(state["fastest"]) < 5.4 * 1.02, state
-    assert max(state["highest"]) < 1.2 + NEAR and min(state["lowest"]) > -NEAR, state
+    assert 1.0 < max(state["fastest"]) < FASTEST * 1.02, state["fastest"]
+    assert max(state["highest"]) < UPPER and min(state["lowest"]) > -UPPER, (state["lowest"], state["highest"])
 
 
 def test_joint_states_are_the_arms_alone_and_have_the_simulations_time(ready: Simulation):
@@ -317,4 +323,3 @@ def test_servos_move_in_real_time_and_say_what_they_do_in_that_of_the_clock(run_
     state = system.client.next(JointState, "joint_states")
     assert seconds_of(state) == 0.0, "nobody told the time"
     system.move_to(0.2)
-    assert ARM_JOINTS[0] in state.name

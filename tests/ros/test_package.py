@@ -21,7 +21,8 @@ CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
 CARGO_CONFIG = tomllib.loads((ROOT / ".cargo/config.toml").read_text())
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
 # The bridge to Gazebo has a form of its own.
-CONFIGS = sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config/gazebo_bridge.yaml"})
+BRIDGE = ROOT / "config/gazebo_bridge.yaml"
+CONFIGS = sorted(set((ROOT / "config").glob("*.yaml")) - {BRIDGE})
 
 
 @pytest.mark.parametrize("key", ["name", "version", "license", "description"])
@@ -106,3 +107,12 @@ def test_configurations_are_parameter_files(path: pathlib.Path):
     assert blocks
     for name, block in blocks.items():
         assert list(block) == ["ros__parameters"], name
+
+
+def test_the_bridge_file_has_what_ros_gz_bridge_reads():
+    # An entry that it cannot read is left out with an error that nobody sees.
+    for entry in yaml.safe_load(BRIDGE.read_text()):
+        assert {"ros_topic_name", "gz_topic_name", "ros_type_name", "gz_type_name", "direction"} <= set(entry)
+        assert entry["direction"] in ("GZ_TO_ROS", "ROS_TO_GZ")
+        assert entry["gz_type_name"].startswith("gz.msgs.")
+        assert entry["ros_type_name"].split("/")[0] in {element.text for element in MANIFEST.findall("depend")}

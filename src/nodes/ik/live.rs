@@ -118,8 +118,14 @@ impl Stepping {
         let mut next = clock::now();
         let mut last: [JointState; MAX_JOINTS] = Default::default();
         let mut told: Option<Time> = None;
+        let mut resets = clock::resets();
         loop {
             clock::sleep_until(next);
+            let before = std::mem::replace(&mut resets, clock::resets());
+            if before != resets {
+                // Where the arm was told to be before says nothing of where it is.
+                told = None;
+            }
             let late = (clock::now().secs_since(next) / period).floor();
             if MOST_LATE <= late {
                 next = next.plus_secs(late * period);
