@@ -1,8 +1,8 @@
 """Stands in for Gazebo behind ros_gz_bridge: its clock, its joints, its actuators, by the same ROS types.
 
-Each joint goes to where it was told last, as a system of first order and no faster than it may. Time goes at a rate of its
-own, stands still, or begins again with every joint at zero, as the simulation's does; a paused one goes on saying where it
-is. What the test wants comes as lines on a socket, and each is answered.
+Each joint goes to where it was told last, as a system of first order and no faster than it may. Time goes at a rate of
+its own, stands still, or begins again with every joint at zero, as the simulation's does; a paused one goes on saying
+where it is. What the test wants comes as lines on a socket, and each is answered.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--control", type=pathlib.Path, required=True)
     parser.add_argument("--joints", required=True)
-    parser.add_argument("--publish", type=int, default=None, help="how many of the joints are published; all if not said")
+    parser.add_argument("--publish", type=int, help="how many of the joints are published; all if not said")
     parser.add_argument("--step", type=float, default=0.004)
     parser.add_argument("--rate", type=float, default=1.0)
     parser.add_argument("--paused", action="store_true")
