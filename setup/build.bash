@@ -99,7 +99,7 @@ make_overlay() {
     local share=$overlay/share/servo_arm index=$overlay/share/ament_index/resource_index/packages name
     mkdir -p "$share" "$index" "$overlay/lib"
     touch "$index/servo_arm"
-    for name in package.xml launch config urdf; do ln -s "$root/$name" "$share/$name"; done
+    for name in package.xml launch config rviz urdf; do ln -s "$root/$name" "$share/$name"; done
     ln -s "$root/target/release" "$overlay/lib/servo_arm"
 }
 

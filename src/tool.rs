@@ -4,6 +4,7 @@
 //!
 //! - [`ik`], [`fk`]: JSON lines in, JSON lines out, one answer for each line;
 //! - [`reach`]: a picture of where the arm reaches;
+//! - [`recording`], [`plot`]: what is in a recording, as a table and as a picture;
 //! - [`arm`]: which arm is meant; [`constraint`]: what of a pose counts; [`lines`]: how lines are answered.
 
 pub mod arm;
@@ -15,7 +16,10 @@ pub mod histogram;
 pub mod ik;
 pub mod lerobot;
 pub mod lines;
+mod picture;
+pub mod plot;
 pub mod reach;
+pub mod recording;
 pub mod servos;
 pub mod table;
 
@@ -35,6 +39,8 @@ enum Question {
     Ik(ik::Options),
     Fk(fk::Options),
     Reach(reach::Options),
+    Recording(recording::Options),
+    Plot(plot::Options),
     Scan(scan::Options),
     Info(info::Options),
     Monitor(monitor::Options),
@@ -56,6 +62,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Question::Ik(options) => ik::run(options),
         Question::Fk(options) => fk::run(options),
         Question::Reach(options) => reach::run(options),
+        Question::Recording(options) => recording::run(options),
+        Question::Plot(options) => plot::run(options),
         Question::Scan(options) => scan::run(options),
         Question::Info(options) => info::run(options),
         Question::Monitor(options) => monitor::run(options),

@@ -6,7 +6,7 @@ use r2r::Context;
 use rtrb::{Producer, PushError};
 
 use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
-use super::hardware::HardwareServices;
+use super::hardware::{HardwareServices, RobotState};
 use super::ik_node;
 use super::ros::{self, NodeBuilder, Spun};
 use super::running_arm::RunningArm;
@@ -42,7 +42,9 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
 
     let (thread_ports, arm_ports, requests) = ports();
     let (commander, mut goals) = EnsembleCommander::new(ensemble);
-    let (joint_publisher, mut services) = hardware::offer(&mut hardware_node.node, &setup, requests)?;
+    let robot_state = RobotState::offer(&mut hardware_node.node, &config, &model)?;
+    let (joint_publisher, mut services) =
+        hardware::offer(&mut hardware_node.node, &setup, robot_state, requests)?;
     parameters::serve(&mut hardware_node.node, config.declared)?;
     sinks.insert(0, Box::new(joint_publisher));
     let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.node]).map(Spun::from).collect();

@@ -5,6 +5,7 @@ use futures::StreamExt as _;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::{Context, QosProfile};
 
+use super::hardware::RobotState;
 use super::messages::joint_command;
 use super::ros::{self, NodeBuilder};
 use super::running_arm::RunningArm;
@@ -23,14 +24,16 @@ use crate::servo::setup::{arm_setup, robot_model};
 pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut builder = NodeBuilder::new(&context, "hardware_node")?;
     let config = builder.config(&[Part::Hardware])?;
-    let setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let model = robot_model(&config.arm)?;
+    let setup = arm_setup(&config, &model)?;
     let joints = setup.joints.clone();
 
     let (thread_ports, arm_ports, requests) = ports();
     let HardwareConfig { command_timeout, command_guard_rad, .. } = setup.hardware;
     let stream = CommandStream::new(setup.period.as_secs_f64(), command_timeout, command_guard_rad);
     let (commander, mut commands) = StreamCommander::new(stream);
-    let (publisher, mut services) = hardware::offer(&mut builder.node, &setup, requests)?;
+    let robot_state = RobotState::offer(&mut builder.node, &config, &model)?;
+    let (publisher, mut services) = hardware::offer(&mut builder.node, &setup, robot_state, requests)?;
     let mut messages = builder
         .node
         .subscribe::<JointState>("joint_commands", QosProfile::default())

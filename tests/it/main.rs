@@ -29,6 +29,7 @@ mod kinematics_solutions;
 mod kinematics_tree;
 mod merged_arm;
 mod other_servos;
+mod recordings;
 mod register_servos;
 mod rustypot_client;
 mod rustypot_dynamixel;
