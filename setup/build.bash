@@ -21,7 +21,8 @@ build_everything() {
     fi
     tools_key=$(printf '%s\n' "$venv_key" "$(digest_of setup/python-tools.txt setup/libclang.txt)" | digest)
     step tools "$tools_key" "installing the test tools" install_tools
-    overlay_key=$(printf '%s\n' "$venv_key" "$distribution" "${AMENT_PREFIX_PATH-}" | digest)
+    overlay_key=$(printf '%s\n' "$venv_key" "$distribution" "${AMENT_PREFIX_PATH-}" "$overlay_links" |
+        digest)
     step overlay "$overlay_key" "making the overlay" make_overlay
     build_interfaces "$overlay_key"
     write_activation
@@ -93,13 +94,16 @@ has_libclang() {
     find "${folders[@]}" -maxdepth 1 \( -name 'libclang.so*' -o -name 'libclang-[0-9]*.so*' \) 2>/dev/null | grep -q .
 }
 
+# What of this package has its place in the share of the overlay.
+overlay_links='package.xml launch config urdf rviz worlds'
+
 # The folder that makes this package itself known to ROS: package://servo_arm/…, and `ros2 run` where there is one.
 make_overlay() {
     rm -rf "$overlay" "$state/build"
     local share=$overlay/share/servo_arm index=$overlay/share/ament_index/resource_index/packages name
     mkdir -p "$share" "$index" "$overlay/lib"
     touch "$index/servo_arm"
-    for name in package.xml launch config rviz urdf; do ln -s "$root/$name" "$share/$name"; done
+    for name in $overlay_links; do ln -s "$root/$name" "$share/$name"; done
     ln -s "$root/target/release" "$overlay/lib/servo_arm"
 }
 

@@ -3,7 +3,7 @@
 //! Decisions are made in [`crate::control`]; here they are received, carried over, and published.
 //!
 //! - [`ros`]: context, nodes, the threads that spin them, start and end of a process;
-//! - [`logging`], [`parameters`], [`action_server`], [`messages`]: what every node needs of ROS;
+//! - [`logging`], [`parameters`], [`lifecycle`], [`action_server`], [`messages`]: what every node needs of ROS;
 //! - [`hardware`], [`controller`], [`gripper`], [`controller_manager`]: what a node of that kind offers, wherever it runs;
 //! - [`controllers`]: the controllers that a process hosts, put together as its parameters say;
 //! - [`publisher`], [`statistics`], [`running_arm`]: the threads that run an arm and publish what it does;
@@ -21,6 +21,7 @@ pub mod hardware;
 pub mod hardware_node;
 pub mod ik;
 pub mod ik_node;
+pub mod lifecycle;
 pub mod logging;
 pub mod messages;
 mod parameter_values;

@@ -169,6 +169,7 @@ fn pure(lasts: Duration) -> Json {
         misses_to_fault: 100,
         on_fault: TorquePolicy::Hold,
         on_command_loss: CommandLoss { after: None, end: ArmEnd::Hold },
+        on_deactivate: ArmEnd::Hold,
     };
     let mut core = ArmCore::new(&setup.limits, period_secs, policy, true);
     core.on_connected(&[Standing::default(); SERVOS]);

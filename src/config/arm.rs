@@ -65,6 +65,12 @@ impl ArmConfig {
             false,
             "Whether the node goes by /clock; servos only go by real time.",
         );
+        // Whoever starts the process reads it, before there is a node.
+        declaration.or(
+            "arms",
+            Vec::<String>::new(),
+            "Namespaces of the arms that arm_node runs in one process; none: one arm, in the process's namespace.",
+        );
         let limit_overrides = joints.iter().map(|joint| limit_overrides(declaration, joint)).collect();
         Self { urdf, robot_description, frame_prefix, joints, update_rate_hz, limit_overrides }
     }

@@ -5,6 +5,15 @@ use super::declaration::Declaration;
 const OWN_SCHEDULE: &str = "here, because controllers run with the arm, at `update_rate_hz`";
 const NOT_SPAWNED: &str = "here, because nothing is spawned";
 
+/// Declares and reads whether a node gets active by itself.
+pub fn autostart(d: &mut Declaration<'_>) -> bool {
+    d.or(
+        "autostart",
+        true,
+        "Whether the node gets active by itself; otherwise it stays unconfigured until it is asked (ros2 lifecycle).",
+    )
+}
+
 /// Declares it for a controller that goes by any of the names `types`; the first is the default.
 pub fn declare(d: &mut Declaration<'_>, types: &[&str]) {
     let names: Vec<_> = types.iter().map(|&name| (name, ())).collect();

@@ -13,6 +13,8 @@ use super::parameters::Value;
 /// The configuration of one trajectory controller.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ControllerConfig {
+    /// Whether it is active from the start.
+    pub autostart: bool,
     /// One for each joint, in the controller's order: whether it is commanded, or only watched.
     pub commanded: Vec<bool>,
     /// How fast trajectory time passes until somebody says otherwise; 1 is as planned, 0 is a pause.
@@ -93,6 +95,7 @@ impl ControllerConfig {
             "How long after its end a trajectory may still settle (s); 0 for ever.",
         );
         Self {
+            autostart: common::autostart(d),
             commanded: interfaces::commanded(d, joints),
             initial_speed_scaling: d.number_in(
                 "speed_scaling.initial_scaling_factor",

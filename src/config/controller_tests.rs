@@ -197,6 +197,7 @@ fn defaults_are_those_of_upstream() {
     assert_eq!(
         controller,
         ControllerConfig {
+            autostart: true,
             commanded: vec![true, true],
             initial_speed_scaling: 1.0,
             allow_partial_joints_goal: false,

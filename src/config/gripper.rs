@@ -1,5 +1,6 @@
 //! What a gripper controller must know; the names are those of ros2_control's gripper controllers.
 
+use super::common;
 use super::declaration::Declaration;
 use super::parameters::Value;
 
@@ -15,6 +16,8 @@ pub enum GripperKind {
 /// The configuration of a gripper controller.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GripperConfig {
+    /// Whether it is active from the start.
+    pub autostart: bool,
     /// Which action it offers.
     pub kind: GripperKind,
     /// Its joint.
@@ -65,6 +68,7 @@ impl GripperConfig {
             d.refuse("joint", Value::String(joint.clone()), expected);
         }
         Self {
+            autostart: common::autostart(d),
             kind,
             joint,
             action_monitor_rate_hz: d.number_in(

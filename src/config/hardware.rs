@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::common;
 use super::declaration::Declaration;
 use super::parameters::{Parameters, Value};
 use super::pwm::{self, PwmBusConfig};
@@ -23,6 +24,8 @@ pub struct HardwareConfig {
     pub mimic_servos: Vec<MimicServo>,
     /// How long what a slower bus said last counts as new, while it is being asked again.
     pub state_age_limit: Duration,
+    /// Whether the servos are looked for at the start, rather than when somebody asks for it.
+    pub autostart: bool,
     /// Whether torque comes on by itself once every servo answers.
     pub torque_on_start: bool,
     /// How long the torque limit takes from its least to its whole value.
@@ -41,6 +44,8 @@ pub struct HardwareConfig {
     pub rest_pose: Option<Vec<f64>>,
     /// What becomes of the arm when its commands do not come any more.
     pub on_command_loss: CommandLoss,
+    /// What becomes of the arm when it is deactivated.
+    pub on_deactivate: ArmEnd,
     /// What becomes of the arm when the node stops.
     pub on_shutdown: ArmEnd,
     /// What becomes of the torque at a fault.
@@ -209,6 +214,7 @@ impl HardwareConfig {
                 "How long the sample of a bus that is slower than the arm's cycle counts as new (s).",
             ),
             buses,
+            autostart: common::autostart(d),
             torque_on_start: d.or(
                 "torque_on_start",
                 true,
@@ -266,6 +272,14 @@ impl HardwareConfig {
                     )
                     .unwrap_or(ArmEnd::Hold),
             },
+            on_deactivate: d
+                .one_of(
+                    "on_deactivate",
+                    "hold",
+                    &ends,
+                    "The arm when it is deactivated: hold, rest (in rest_pose) or release; a released arm falls.",
+                )
+                .unwrap_or(ArmEnd::Hold),
             on_shutdown: d
                 .one_of(
                     "on_shutdown",
@@ -292,6 +306,7 @@ impl HardwareConfig {
     fn with_rest_pose_where_needed(self, declaration: &mut Declaration<'_>) -> Self {
         let of_end = |name: &str, end: ArmEnd| (end == ArmEnd::Rest).then(|| name.to_owned());
         let who = of_end("on_shutdown", self.on_shutdown)
+            .or_else(|| of_end("on_deactivate", self.on_deactivate))
             .or_else(|| of_end("on_command_loss", self.on_command_loss.end))
             .or_else(|| self.watch.needs_rest_pose());
         if let Some(who) = who.filter(|_| self.rest_pose.is_none() && !declaration.has("rest_pose")) {

@@ -3,6 +3,7 @@
 //! A group that is not described completely is completed from the robot model, by whoever has one.
 
 use super::collision::CollisionConfig;
+use super::common;
 use super::declaration::Declaration;
 use super::live::LiveConfig;
 use super::parameters::Value;
@@ -10,6 +11,8 @@ use super::parameters::Value;
 /// The configuration of `ik_node`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IkConfig {
+    /// Whether it is active from the start.
+    pub autostart: bool,
     /// How long a search may take that does not say it itself (s).
     pub timeout_secs: f64,
     /// The longest that a search may ask for (s).
@@ -195,6 +198,7 @@ impl IkConfig {
             "The axis of the tip that points, for position_and_axis.",
         );
         Self {
+            autostart: common::autostart(d),
             timeout_secs,
             max_timeout_secs,
             position_tolerance,

@@ -17,7 +17,7 @@ use self::care::Caring;
 use super::limiter::Limiter;
 use super::safety::{Cause, State, Transition};
 use super::torque::{Standing, Torque, TorqueNews, TorqueOrder};
-use crate::config::hardware::{CommandLoss, TorquePolicy};
+use crate::config::hardware::{ArmEnd, CommandLoss, TorquePolicy};
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -93,6 +93,12 @@ pub enum ArmRequest {
     EmergencyStop,
     /// Forget a fault or an emergency stop.
     Reset,
+    /// Obey no more, and do what the policy says about torque.
+    Deactivate,
+    /// Open the port and find the servos.
+    Connect,
+    /// Come to rest, do what the policy says about torque, and close the port.
+    Disconnect,
 }
 
 /// How an arm behaves when things go wrong.
@@ -108,6 +114,8 @@ pub struct ArmPolicy {
     pub on_fault: TorquePolicy,
     /// What becomes of an arm whose commands do not come any more.
     pub on_command_loss: CommandLoss,
+    /// What becomes of an arm that is deactivated.
+    pub on_deactivate: ArmEnd,
 }
 
 /// What the servos are to be told this tick, in this order.
@@ -129,8 +137,6 @@ pub struct ArmCore {
     measured: Vec<MeasuredJoint>,
     misses: Vec<u32>,
     commands: Vec<f64>,
-    /// The commands before the last answer of any servo.
-    heard: Vec<f64>,
     references: Vec<Reference>,
     /// The greatest effort of each joint (N m or N); infinite for the configured one.
     efforts: Vec<f64>,
@@ -140,6 +146,8 @@ pub struct ArmCore {
     latched: Option<State>,
     torque: Torque,
     torque_wanted: bool,
+    /// Whether the arm is to obey nothing until torque is asked for again.
+    is_deactivated: bool,
     caring: Caring,
     transitions: VecDeque<Transition>,
     /// Why the arm is in its state.
@@ -149,7 +157,7 @@ pub struct ArmCore {
 /// A servo that was silent for so many cycles may have been without power.
 const SUSPICIOUS_MISSES: u32 = 2;
 /// A line on which no servo has answered for so many cycles carries nothing.
-const MISSES_OF_A_DEAD_LINE: u32 = 2;
+const MISSES_OF_A_DEAD_LINE: u32 = 4;
 const TRANSITIONS_CAPACITY: usize = 32;
 
 impl ArmCore {
@@ -163,7 +171,6 @@ impl ArmCore {
             measured: vec![MeasuredJoint::default(); joints],
             misses: vec![0; joints],
             commands: vec![0.0; joints],
-            heard: vec![0.0; joints],
             references: vec![Reference::Hold; joints],
             efforts: vec![f64::INFINITY; joints],
             efforts_asked: vec![f64::INFINITY; joints],
@@ -171,6 +178,7 @@ impl ArmCore {
             latched: None,
             torque: Torque::new(joints, policy.torque_ramp),
             torque_wanted: torque_on_start,
+            is_deactivated: false,
             caring: Caring::careless(limits),
             transitions: VecDeque::with_capacity(TRANSITIONS_CAPACITY),
             cause: None,
@@ -235,12 +243,24 @@ impl ArmCore {
 
     /// The bus does not work any more. Torque never comes back by itself.
     pub fn on_disconnected(&mut self, source: &mut dyn ReferenceSource) {
+        self.disconnect(source, Cause::PortLost);
+    }
+
+    /// The bus was closed, because somebody asked for that.
+    pub fn on_closed(&mut self, source: &mut dyn ReferenceSource) {
+        match self.state {
+            State::Disconnected => self.cause = Some(Cause::PortClosed),
+            _ => self.disconnect(source, Cause::PortClosed),
+        }
+    }
+
+    fn disconnect(&mut self, source: &mut dyn ReferenceSource, cause: Cause) {
         self.measured.iter_mut().for_each(|measured| measured.fresh = false);
-        source.halt("the port was lost");
+        source.halt(cause.text());
         self.torque.forget(None);
-        self.torque_wanted = false;
+        (self.torque_wanted, self.is_deactivated) = (false, false);
         self.latched = Some(self.state).filter(|state| state.is_latched());
-        self.enter(State::Disconnected, Cause::PortLost);
+        self.enter(State::Disconnected, cause);
     }
 
     /// One tick. `fresh` has, for each joint, what its servo said in this cycle.
@@ -304,7 +324,12 @@ impl ArmCore {
             return;
         };
         match self.state {
-            State::Energizing | State::Holding | State::Active | State::Degraded | State::Resting
+            State::Energizing
+            | State::Holding
+            | State::Active
+            | State::Standby
+            | State::Degraded
+            | State::Resting
                 if self.policy.misses_to_fault <= worst =>
             {
                 let cause = self.caring.silence(now, joint, Cause::ServoLost(joint));
@@ -340,7 +365,6 @@ impl ArmCore {
         for (joint, measured) in self.measured.iter().enumerate() {
             let position = self.torque.holding_position(joint, measured.position);
             self.commands[joint] = position;
-            self.heard[joint] = position;
             self.limiters[joint].reset(position);
         }
         self.caring.relax_none();
@@ -389,29 +413,18 @@ impl ArmCore {
         }
     }
 
-    /// Where nobody answers, nobody listens either: joints whose line is dead go back to what was heard last, and on from
-    /// there; step by step, as it may be the answers only that do not come. The others come to rest meanwhile.
+    /// Where nobody answers perhaps nobody listens either: until they do, all joints come to rest. Not where they were
+    /// heard last: it may be the answers only that do not come, and whoever hears everything must not be sent back.
     fn awaits_answers(&mut self) -> bool {
-        let (lines, misses) = (&self.lines, &self.misses);
-        let silence = |line: usize| {
-            let of_line = lines.iter().zip(misses).filter(|(of, _)| **of == line);
-            of_line.map(|(_, misses)| *misses).min().unwrap_or(0)
+        let is_dead = |line: &usize| {
+            let of_line = self.lines.iter().zip(&self.misses).filter(|(of, _)| *of == line);
+            of_line.map(|(_, misses)| *misses).min() >= Some(MISSES_OF_A_DEAD_LINE)
         };
-        let mut is_dead = false;
-        for ((line, heard), command) in lines.iter().zip(&mut self.heard).zip(&self.commands) {
-            let silent_for = silence(*line);
-            if silent_for == 0 {
-                *heard = *command;
-            }
-            is_dead |= MISSES_OF_A_DEAD_LINE <= silent_for;
-        }
-        if !is_dead {
+        if !self.lines.iter().any(is_dead) {
             return false;
         }
-        let joints = self.limiters.iter_mut().zip(&mut self.commands);
-        for ((limiter, command), (heard, line)) in joints.zip(self.heard.iter().zip(lines)) {
-            let is_heard = silence(*line) < MISSES_OF_A_DEAD_LINE;
-            *command = if is_heard { limiter.brake() } else { limiter.step_back(*heard) };
+        for (limiter, command) in self.limiters.iter_mut().zip(&mut self.commands) {
+            *command = limiter.brake();
         }
         true
     }

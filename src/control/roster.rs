@@ -24,6 +24,8 @@ pub enum Lifecycle {
     Inactive,
     /// It commands its joints; hardware can move.
     Active,
+    /// It was shut down, and nothing leads out of that but a new start of its process.
+    Finalized,
 }
 
 /// One controller of the process.
@@ -100,6 +102,9 @@ pub enum Refusal {
     /// It cannot be both.
     #[error("controller `{0}` shall be activated and deactivated at once; say which")]
     Both(String),
+    /// Nothing leads out of that.
+    #[error("controller `{0}` was shut down; it is there again when its process is started again")]
+    Finalized(String),
     /// The hardware publishes joint states whether anybody wants them or not.
     #[error(
         "controller `{0}` stands for the joint states, which the hardware publishes itself as long as it runs"
@@ -120,7 +125,7 @@ pub enum Refusal {
 }
 
 impl Lifecycle {
-    /// Every state.
+    /// Every state that can be asked for by name.
     pub const ALL: [Self; 3] = [Self::Unconfigured, Self::Inactive, Self::Active];
 
     /// The word that tools know the state by.
@@ -129,6 +134,7 @@ impl Lifecycle {
             Self::Unconfigured => "unconfigured",
             Self::Inactive => "inactive",
             Self::Active => "active",
+            Self::Finalized => "finalized",
         }
     }
 }
@@ -168,10 +174,10 @@ impl Step {
 }
 
 impl Controller {
-    /// A controller as it is when the process starts: active.
-    pub fn started(entry: ControllerEntry, joints: Vec<String>) -> Self {
+    /// A controller as it is when the process starts.
+    pub fn started(entry: ControllerEntry, joints: Vec<String>, state: Lifecycle) -> Self {
         let ControllerEntry { name, kind } = entry;
-        Self { name, kind, joints, state: Some(Lifecycle::Active) }
+        Self { name, kind, joints, state: Some(state) }
     }
 
     /// What it commands when it is active.
@@ -211,12 +217,25 @@ impl Roster {
         self.controllers.iter().any(|controller| controller.is_active() && is_of(controller))
     }
 
-    /// What the owner of the controllers says of one; no news of one that is not loaded.
+    /// What the owner of the controllers says of one; no news of one that is not configured.
     pub fn set_active(&mut self, index: usize, active: bool) {
-        if let Some(state) = self.controllers.get_mut(index).and_then(|controller| controller.state.as_mut())
+        if let Some(state @ (Lifecycle::Active | Lifecycle::Inactive)) =
+            self.controllers.get_mut(index).and_then(|controller| controller.state.as_mut())
         {
             *state = if active { Lifecycle::Active } else { Lifecycle::Inactive };
         }
+    }
+
+    /// Its node is shut down.
+    pub fn shut_down(&mut self, index: usize) {
+        if let Some(controller) = self.controllers.get_mut(index) {
+            controller.state = Some(Lifecycle::Finalized);
+        }
+    }
+
+    /// Every controller's state by its number; unconfigured where it is not loaded.
+    pub fn states(&self) -> impl Iterator<Item = Lifecycle> {
+        self.controllers.iter().map(|controller| controller.state.unwrap_or_default())
     }
 
     /// Brings a controller into the list.
@@ -322,6 +341,7 @@ impl Roster {
             Lifecycle::Active => Ok(Some(index)),
             Lifecycle::Inactive => Ok(None),
             Lifecycle::Unconfigured => Err(Refusal::Unconfigured(name.to_owned())),
+            Lifecycle::Finalized => Err(Refusal::Finalized(name.to_owned())),
         }
     }
 
@@ -332,6 +352,7 @@ impl Roster {
             Lifecycle::Active => Ok(None),
             Lifecycle::Inactive => Ok(Some(index)),
             Lifecycle::Unconfigured => Err(Refusal::Unconfigured(name.to_owned())),
+            Lifecycle::Finalized => Err(Refusal::Finalized(name.to_owned())),
         }
     }
 
@@ -358,8 +379,11 @@ impl Roster {
 
     fn find_loaded(&self, name: &str) -> Result<(usize, Lifecycle), Refusal> {
         let index = self.find(name)?;
-        let state = self.controllers[index].state.ok_or_else(|| Refusal::NotLoaded(name.to_owned()))?;
-        Ok((index, state))
+        match self.controllers[index].state {
+            None => Err(Refusal::NotLoaded(name.to_owned())),
+            Some(Lifecycle::Finalized) => Err(Refusal::Finalized(name.to_owned())),
+            Some(state) => Ok((index, state)),
+        }
     }
 }
 

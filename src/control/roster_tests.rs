@@ -10,7 +10,7 @@ const GRIPPER: usize = 2;
 fn roster() -> Roster {
     let controller = |name: &str, kind, joints: &[&str]| {
         let joints = joints.iter().map(|joint| (*joint).to_owned()).collect();
-        Controller::started(ControllerEntry { name: name.to_owned(), kind }, joints)
+        Controller::started(ControllerEntry { name: name.to_owned(), kind }, joints, Lifecycle::Active)
     };
     let mut roster = Roster::new(vec![
         controller("arm", ControllerKind::JointTrajectory, &["shoulder", "elbow"]),
@@ -177,4 +177,31 @@ fn hardware_is_active_while_it_can_move() {
         assert_eq!(Lifecycle::from(state), Lifecycle::Inactive);
     }
     assert_eq!(Lifecycle::from(State::Disconnected), Lifecycle::Unconfigured);
+}
+
+#[test]
+fn a_controller_that_was_shut_down_is_listed_as_that_and_nothing_is_done_with_it() {
+    let mut roster = roster();
+    roster.shut_down(ARM);
+    roster.set_active(ARM, true);
+    assert_eq!(roster.states().next(), Some(Lifecycle::Finalized));
+    assert!(
+        roster.loaded().any(|(controller, state)| controller.name == "arm" && state.word() == "finalized")
+    );
+    let refused = Err(Refusal::Finalized("arm".to_owned()));
+    assert_eq!(
+        [roster.configure("arm"), roster.clean_up("arm"), roster.unload("arm")],
+        [(); 3].map(|()| refused.clone())
+    );
+    let plan = roster.plan(&names(&["arm"]), &[], Strictness::Strict);
+    assert!(plan.unwrap_err().to_string().contains("was shut down"));
+    assert!(!roster.is_claimed("shoulder"));
+}
+
+#[test]
+fn news_of_a_controller_that_is_not_configured_change_nothing() {
+    let mut roster = roster();
+    roster.clean_up("other").unwrap();
+    roster.set_active(OTHER, false);
+    assert_eq!(roster.states().nth(OTHER), Some(Lifecycle::Unconfigured));
 }

@@ -7,7 +7,7 @@
 //!  (from anywhere)                    └──────── Releasing ◀──torque off──              Degraded ──m misses──▶ Faulted
 //! ```
 //! `EmergencyStop` is entered from anywhere but Disconnected; it and Faulted are latched until a reset. `Resting` is the
-//! way to the rest pose, and ends in Holding or Faulted. docs/safety.md has the whole table.
+//! way to the rest pose, and ends in Holding, Standby or Faulted; `Standby` is Holding without obeying. docs/safety.md has the whole table.
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use std::fmt;
@@ -29,6 +29,8 @@ pub enum State {
     Holding,
     /// Torque is on and motion is commanded.
     Active,
+    /// Torque is on, and nothing is obeyed: the arm was deactivated.
+    Standby,
     /// As Holding or Active, with a servo that has been silent for a while, or a trip that slows motions down.
     Degraded,
     /// The arm goes to its rest pose; nothing else is obeyed on the way.
@@ -43,12 +45,13 @@ pub enum State {
 
 impl State {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Disconnected,
         Self::Identified,
         Self::Energizing,
         Self::Holding,
         Self::Active,
+        Self::Standby,
         Self::Degraded,
         Self::Resting,
         Self::Releasing,
@@ -75,6 +78,7 @@ impl fmt::Display for State {
             Self::Energizing => "Energizing",
             Self::Holding => "Holding",
             Self::Active => "Active",
+            Self::Standby => "Standby",
             Self::Degraded => "Degraded",
             Self::Resting => "Resting",
             Self::Releasing => "Releasing",
@@ -92,6 +96,10 @@ pub enum Cause {
     ServosIdentified,
     /// The bus cannot be read or written any more.
     PortLost,
+    /// A user asked for the port to be closed.
+    PortClosed,
+    /// A user asked the arm to obey no more.
+    DeactivateAsked,
     /// A user, or the start, asked for torque.
     TorqueAsked,
     /// Every servo said that its torque is on and its goal is where it stands.
@@ -154,6 +162,8 @@ impl Cause {
         match self {
             Self::ServosIdentified => "every servo is identified",
             Self::PortLost => "the port was lost",
+            Self::PortClosed => "the port was closed",
+            Self::DeactivateAsked => "the arm is deactivated",
             Self::TorqueAsked => "torque was asked for",
             Self::TorqueConfirmed => "every servo holds where it is",
             Self::TorqueOffAsked => "torque off was asked for",

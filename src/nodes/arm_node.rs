@@ -1,86 +1,133 @@
-//! A whole arm in one process: hardware and controller share one control thread, and keep their ROS names.
+//! A whole arm in one process, or several: each arm's hardware and controllers share one control thread, and keep their
+//! ROS names.
 
 use std::collections::VecDeque;
 
+use anyhow::Context as _;
+use futures::future::join_all;
 use r2r::Context;
 use rtrb::{Producer, PushError};
+use tracing::{Instrument as _, Span};
 
 use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
 use super::hardware::{HardwareServices, RobotState};
 use super::ik_node;
-use super::ros::{self, NodeBuilder, Spun};
+use super::ros::{self, NodeBuilder, Spinning, Spun};
 use super::running_arm::RunningArm;
 use super::{hardware, parameters};
 use crate::config::Part;
 use crate::config::hardware::BusConfig;
 use crate::control::arm::ArmRequest;
 use crate::control::ensemble::MemberRequest;
-use crate::control::roster::Lifecycle;
-use crate::control::safety::State;
 use crate::servo::ports::{ArmEvent, EnsembleCommander, ports};
 use crate::servo::setup::{arm_setup, robot_model};
 
-/// Runs until it is asked to stop.
+/// An arm with its nodes.
+struct Arm {
+    /// Where its events belong.
+    span: Span,
+    joints: Vec<String>,
+    running: RunningArm,
+    controllers: Controllers,
+    services: HardwareServices,
+    /// What the control thread has had no room for yet.
+    backlog: VecDeque<(usize, MemberRequest)>,
+    requests: Producer<(usize, MemberRequest)>,
+    /// Ends with the arm.
+    _spinning: Spinning,
+}
+
+/// Runs the arms of the parameter `arms`, or the one of the process, until it is asked to stop.
 ///
 /// # Errors
-/// Where configuration, robot model, port or servos are not usable; nothing has moved then.
+/// Where configuration, robot model, port or servos of an arm are not usable; nothing has moved then.
 pub async fn run(context: Context) -> anyhow::Result<()> {
-    let mut hardware_node = NodeBuilder::new(&context, "hardware_node")?;
-    let config = hardware_node.config(&[Part::Hardware])?;
-    let model = robot_model(&config.arm)?;
-    let setup = arm_setup(&config, &model)?;
-    let drafts = Drafts::read(&context)?;
-    drafts.joints()?;
-    let torque_limits: Vec<f64> = config.hardware.servos.iter().map(|servo| servo.torque_limit).collect();
-    let servos = Servos {
-        joints: &setup.joints,
-        plugin_name: plugin_name(&config.hardware.buses),
-        torque_limits: &torque_limits,
-        own: Some((&model, setup.period)),
-    };
-    let Hosting { nodes, ensemble, mut sinks, mut controllers, .. } = drafts.host(&servos)?;
-
-    let (thread_ports, arm_ports, requests) = ports();
-    let (commander, mut goals) = EnsembleCommander::new(ensemble);
-    let robot_state = RobotState::offer(&mut hardware_node.node, &config, &model)?;
-    let (joint_publisher, mut services) =
-        hardware::offer(&mut hardware_node.node, &setup, robot_state, requests)?;
-    parameters::serve(&mut hardware_node.node, config.declared)?;
-    sinks.insert(0, Box::new(joint_publisher));
-    let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.node]).map(Spun::from).collect();
-    if config.hardware.has_ik_node {
-        nodes.push(ik_node::Draft::read(&context)?.host(model)?);
+    let namespaces = parameters::arms()?;
+    let mut arms = Vec::new();
+    if namespaces.is_empty() {
+        arms.push(Arm::start(&context, "")?);
     }
-    let joints = setup.joints.clone();
-    let mut arm = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
-    let spinning = ros::spin(nodes)?;
-
-    let stop = ros::asked_to_stop();
-    tokio::pin!(stop);
-    let mut backlog = VecDeque::new();
-    loop {
-        tokio::select! {
-            // Events first: a service must not be answered by a state whose cause is not known yet.
-            biased;
-            stopped = &mut stop => {
-                stopped?;
-                break;
-            }
-            event = arm.next_event() => note(event, &joints, &mut services, &mut controllers),
-            request = controllers.next() => match request {
-                Some(HostRequest::Member(member, request)) => backlog.push_back((member, request)),
-                Some(HostRequest::Hardware(on)) => services.set_torque(on),
-                None => {}
-            },
-            () = services.serve() => {}
-        }
-        hand_over(&mut backlog, &mut goals);
+    for namespace in &namespaces {
+        arms.push(Arm::start(&context, namespace).with_context(|| format!("arm `{namespace}`"))?);
     }
-    for event in arm.stop() {
-        note(event, &joints, &mut services, &mut controllers);
+    let serving = join_all(arms.iter_mut().map(|arm| {
+        let span = arm.span.clone();
+        arm.serve().instrument(span)
+    }));
+    tokio::select! {
+        stopped = ros::asked_to_stop() => stopped?,
+        _ = serving => {}
     }
-    drop(spinning);
+    // All at once: each may need a while to come to rest.
+    arms.iter().for_each(|arm| arm.running.ask_to_stop());
+    arms.into_iter().for_each(Arm::stop);
     Ok(())
+}
+
+impl Arm {
+    fn start(context: &Context, namespace: &str) -> anyhow::Result<Self> {
+        let mut hardware_node = NodeBuilder::new(context, "hardware_node", namespace)?;
+        let span = hardware_node.span.clone();
+        let _inside = span.clone().entered();
+        let config = hardware_node.config(&[Part::Hardware])?;
+        let model = robot_model(&config.arm)?;
+        let setup = arm_setup(&config, &model)?;
+        let drafts = Drafts::read(context, namespace)?;
+        drafts.joints()?;
+        let torque_limits: Vec<f64> = config.hardware.servos.iter().map(|servo| servo.torque_limit).collect();
+        let servos = Servos {
+            joints: &setup.joints,
+            plugin_name: plugin_name(&config.hardware.buses),
+            torque_limits: &torque_limits,
+            own: Some((&model, setup.period)),
+        };
+        let Hosting { nodes, ensemble, mut sinks, controllers, .. } = drafts.host(&servos)?;
+
+        let (thread_ports, arm_ports, requests) = ports();
+        let (commander, goals) = EnsembleCommander::new(ensemble);
+        let robot_state = RobotState::offer(&mut hardware_node.node, &config, &model)?;
+        let (joint_publisher, services) = hardware::offer(&mut hardware_node, &setup, robot_state, requests)?;
+        parameters::serve(&mut hardware_node.node, config.declared)?;
+        sinks.insert(0, Box::new(joint_publisher));
+        let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.node]).map(Spun::from).collect();
+        if config.hardware.has_ik_node {
+            nodes.push(ik_node::Draft::read(context, namespace)?.host(model)?);
+        }
+        let joints = setup.joints.clone();
+        let running = RunningArm::start(setup, Box::new(commander), (thread_ports, arm_ports), sinks)?;
+        let _spinning = ros::spin(nodes)?;
+        let backlog = VecDeque::new();
+        Ok(Self { span, joints, running, controllers, services, backlog, requests: goals, _spinning })
+    }
+
+    /// Serves the arm's clients; never ends by itself.
+    async fn serve(&mut self) {
+        loop {
+            tokio::select! {
+                // Events first: a service must not be answered by a state whose cause is not known yet.
+                biased;
+                event = self.running.next_event() => {
+                    note(event, &self.joints, &mut self.services, &mut self.controllers);
+                }
+                request = self.controllers.next() => match request {
+                    Some(HostRequest::Member(member, request)) => self.backlog.push_back((member, request)),
+                    Some(HostRequest::Hardware(on)) => self.services.set_active(on),
+                    None => {}
+                },
+                () = self.services.serve() => {}
+            }
+            hand_over(&mut self.backlog, &mut self.requests);
+        }
+    }
+
+    /// Brings the arm to rest; its clients hear of it.
+    fn stop(self) {
+        let Self { span, joints, running, mut controllers, mut services, .. } = self;
+        let _inside = span.entered();
+        for event in running.stop() {
+            note(event, &joints, &mut services, &mut controllers);
+        }
+    }
 }
 
 /// What the servos speak, as the hardware's name in a list of hardware.
@@ -93,20 +140,12 @@ fn plugin_name(buses: &[BusConfig]) -> String {
 fn note(event: ArmEvent, joints: &[String], services: &mut HardwareServices, controllers: &mut Controllers) {
     services.note(&event);
     match event {
-        ArmEvent::Transition(transition) => controllers.note_hardware(lifecycle_of(transition.to)),
-        ArmEvent::Refused(ArmRequest::TorqueOn | ArmRequest::TorqueOff, refusal) => {
+        ArmEvent::Transition(transition) => controllers.note_hardware(transition.to.into()),
+        ArmEvent::Refused(ArmRequest::TorqueOn | ArmRequest::Deactivate, refusal) => {
             controllers.note_hardware_refused(&refusal.sentence(joints));
         }
         ArmEvent::Controller(member, event) => controllers.on_event(member, event),
-        ArmEvent::Refused(..) | ArmEvent::Watch(_) | ArmEvent::Trouble(_) => {}
-    }
-}
-
-fn lifecycle_of(state: State) -> Lifecycle {
-    match state {
-        State::Disconnected => Lifecycle::Unconfigured,
-        state if state.can_move() => Lifecycle::Active,
-        _ => Lifecycle::Inactive,
+        ArmEvent::Refused(..) | ArmEvent::Watch(_) | ArmEvent::Trouble(_) | ArmEvent::NotConnected(_) => {}
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod calls;
 mod hardware;
+mod managed;
 mod messages;
 
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use futures::StreamExt as _;
+use futures::channel::mpsc::UnboundedReceiver;
 use r2r::controller_manager_msgs::msg::ControllerManagerActivity;
 use r2r::controller_manager_msgs::srv::{
     CleanupController, ConfigureController, ListControllerTypes, ListControllers, ListHardwareComponents,
@@ -28,9 +30,11 @@ use tokio::time::Instant;
 use self::calls::{Calls, Order, Question};
 pub use self::hardware::{HARDWARE_NAME, Hardware};
 use super::hardware::publish;
+use super::lifecycle::ManagedNode;
 use super::messages::secs_of;
 use super::parameters::respond;
 use crate::config::manager::{ControllerEntry, ControllerKind, ForeignController, ManagerConfig};
+use crate::control::lifecycle::Task;
 use crate::control::roster::{Controller, Lifecycle, Refusal, Roster, Step, Strictness};
 use crate::control::switching::Switching;
 
@@ -41,8 +45,22 @@ pub enum ManagerRequest {
     Activate(usize),
     /// The controller with that number shall end its motion and refuse goals.
     Deactivate(usize),
-    /// Torque on (`true`) or off.
+    /// The hardware shall be active (`true`) or inactive.
     Hardware(bool),
+}
+
+/// A controller as the manager is told of it.
+pub struct Listed {
+    /// Its name and type.
+    pub entry: ControllerEntry,
+    /// The joints that it commands.
+    pub joints: Vec<String>,
+    /// The state in which the process starts it.
+    pub state: Lifecycle,
+    /// Its node.
+    pub node: ManagedNode,
+    /// What that is asked.
+    pub tasks: UnboundedReceiver<Task>,
 }
 
 /// The services and the topic of `controller_manager`.
@@ -50,6 +68,8 @@ pub struct ControllerManager {
     calls: Calls,
     activity: Publisher<ControllerManagerActivity>,
     roster: Roster,
+    /// The controllers' nodes, by their numbers.
+    nodes: Vec<ManagedNode>,
     foreign: Vec<ForeignController>,
     hardware: Hardware,
     hardware_state: Lifecycle,
@@ -64,26 +84,32 @@ struct Pending {
 }
 
 enum PendingOrder {
-    Switch(ServiceRequest<SwitchController::Service>, Switching),
+    Switch(Asker, Switching),
     Hardware(ServiceRequest<SetHardwareComponentState::Service>, Lifecycle),
+}
+
+/// Who asked for a switch.
+enum Asker {
+    Client(ServiceRequest<SwitchController::Service>),
+    /// The node of the controller with that number.
+    Node(usize, Task),
 }
 
 /// A controller that does not answer for that long does not answer; one cycle is enough.
 const LONGEST_SWITCH: Duration = Duration::from_secs(5);
-/// Longer than a torque ramp may take.
-const LONGEST_HARDWARE_ORDER: Duration = Duration::from_secs(13);
+/// Longer than a torque ramp, or the way to the rest pose, may take.
+const LONGEST_HARDWARE_ORDER: Duration = Duration::from_secs(31);
 
 /// Creates the services and the topic on `node`.
 ///
-/// Each controller of `controllers` comes with the joints that it commands; its place in the list is its number in
-/// requests and notes. All of them are active when the process starts.
+/// A controller's place in `controllers` is its number in requests and notes.
 ///
 /// # Errors
 /// Where a service or the topic cannot be created.
 pub fn offer(
     node: &mut Node,
     config: &ManagerConfig,
-    controllers: Vec<(ControllerEntry, Vec<String>)>,
+    controllers: Vec<Listed>,
     hardware: Hardware,
 ) -> anyhow::Result<ControllerManager> {
     say_what_is_not_used(config, &hardware);
@@ -94,18 +120,26 @@ pub fn offer(
         .map_err(|error| anyhow!("cannot publish the controllers' activity: {error}"))?;
     let broadcaster =
         ControllerEntry { name: config.broadcaster.clone(), kind: ControllerKind::JointStateBroadcaster };
-    let controllers = controllers.into_iter().chain([(broadcaster, hardware.joints.clone())]);
+    let mut calls = Calls::offer(node)?;
+    let (mut roster, mut nodes) = (Vec::new(), Vec::new());
+    for (index, Listed { entry, joints, state, node, tasks }) in controllers.into_iter().enumerate() {
+        roster.push(Controller::started(entry, joints, state));
+        nodes.push(node);
+        calls.orders.push(tasks.map(move |task| Order::Node(index, task)).boxed());
+    }
+    roster.push(Controller::started(broadcaster, hardware.joints.clone(), Lifecycle::Active));
     let manager = ControllerManager {
-        calls: Calls::offer(node)?,
+        calls,
         activity,
         foreign: config.foreign.clone(),
-        roster: Roster::new(controllers.map(|(entry, joints)| Controller::started(entry, joints)).collect()),
+        roster: Roster::new(roster),
+        nodes,
         hardware,
         hardware_state: Lifecycle::default(),
         pending: None,
         outbox: VecDeque::new(),
     };
-    manager.publish_activity();
+    manager.show();
     Ok(manager)
 }
 
@@ -173,7 +207,7 @@ impl ControllerManager {
             return;
         }
         self.hardware_state = state;
-        self.publish_activity();
+        self.show();
         if matches!(&self.pending, Some(Pending { what: PendingOrder::Hardware(_, wanted), .. }) if *wanted == state)
         {
             self.end_hardware_order(None);
@@ -232,6 +266,7 @@ impl ControllerManager {
                 respond(call, ReloadControllerLibraries::Response { ok: false });
             }
             Order::Switch(call) => self.switch(call),
+            Order::Node(index, task) => self.obey_node(index, task),
             Order::Hardware(call) => self.set_hardware(call),
         }
     }
@@ -252,7 +287,7 @@ impl ControllerManager {
     fn change(&mut self, what: &str, change: impl FnOnce(&mut Roster) -> Result<(), Refusal>) -> bool {
         let changed = change(&mut self.roster);
         match &changed {
-            Ok(()) => self.publish_activity(),
+            Ok(()) => self.show(),
             Err(refusal) => tracing::error!("cannot {what}: {refusal}"),
         }
         changed.is_ok()
@@ -272,9 +307,7 @@ impl ControllerManager {
                     _ => LONGEST_SWITCH,
                 };
                 let switching = Switching::new(plan, strictness == Strictness::Strict);
-                let what = PendingOrder::Switch(call, switching);
-                self.pending = Some(Pending { what, give_up: Instant::now() + longest });
-                self.go_on();
+                self.begin_switch(Asker::Client(call), switching, longest);
             }
             Err(message) => {
                 tracing::error!("no controller is switched: {message}");
@@ -283,8 +316,28 @@ impl ControllerManager {
         }
     }
 
+    fn begin_switch(&mut self, asker: Asker, switching: Switching, longest: Duration) {
+        let what = PendingOrder::Switch(asker, switching);
+        self.pending = Some(Pending { what, give_up: Instant::now() + longest });
+        self.go_on();
+    }
+
+    fn end_switch(&mut self, asker: Asker, ok: bool, message: String) {
+        match asker {
+            Asker::Client(call) => {
+                if !ok {
+                    tracing::error!("the switch failed: {message}");
+                } else if !message.is_empty() {
+                    tracing::warn!("switched, but {message}");
+                }
+                respond(call, SwitchController::Response { ok, message });
+            }
+            Asker::Node(index, task) => self.end_task(index, task, if ok { Ok(()) } else { Err(message) }),
+        }
+    }
+
     fn step_done(&mut self, step: Step) {
-        self.publish_activity();
+        self.show();
         if let Some(Pending { what: PendingOrder::Switch(_, switching), .. }) = &mut self.pending
             && switching.step() == Some(step)
         {
@@ -300,10 +353,11 @@ impl ControllerManager {
             Some(Step::Activate(index)) => self.outbox.push_back(ManagerRequest::Activate(index)),
             Some(Step::Deactivate(index)) => self.outbox.push_back(ManagerRequest::Deactivate(index)),
             None => {
-                if let Some(Pending { what: PendingOrder::Switch(call, switching), .. }) = self.pending.take()
+                if let Some(Pending { what: PendingOrder::Switch(asker, switching), .. }) =
+                    self.pending.take()
                 {
                     let (ok, message) = switching.outcome();
-                    end_switch(call, ok, message);
+                    self.end_switch(asker, ok, message);
                 }
             }
         }
@@ -343,7 +397,7 @@ impl ControllerManager {
     /// The owner did not answer in time.
     fn give_up(&mut self) {
         match self.pending.take() {
-            Some(Pending { what: PendingOrder::Switch(call, switching), .. }) => {
+            Some(Pending { what: PendingOrder::Switch(asker, switching), .. }) => {
                 let controller = switching.step().and_then(|step| self.roster.get(step.index()));
                 let name = controller.map_or("?", |controller| controller.name.as_str());
                 let (_, mut message) = switching.outcome();
@@ -351,7 +405,7 @@ impl ControllerManager {
                     message.push_str("; ");
                 }
                 message.push_str(&format!("controller `{name}` did not switch in time"));
-                end_switch(call, false, message);
+                self.end_switch(asker, false, message);
             }
             Some(Pending { what: PendingOrder::Hardware(call, wanted), .. }) => {
                 tracing::error!("{HARDWARE_NAME} did not get {} in time", wanted);
@@ -361,18 +415,11 @@ impl ControllerManager {
         }
     }
 
-    fn publish_activity(&self) {
+    /// Tells how everything is, on the manager's topic and by the controllers' own nodes.
+    fn show(&self) {
         publish(&self.activity, &messages::activity(&self.roster, self.hardware_state));
+        self.nodes.iter().zip(self.roster.states()).for_each(|(node, state)| node.follow(state));
     }
-}
-
-fn end_switch(call: ServiceRequest<SwitchController::Service>, ok: bool, message: String) {
-    if !ok {
-        tracing::error!("the switch failed: {message}");
-    } else if !message.is_empty() {
-        tracing::warn!("switched, but {message}");
-    }
-    respond(call, SwitchController::Response { ok, message });
 }
 
 /// Upstream has not more than the two first either, and 0 is what it calls the default.

@@ -66,7 +66,7 @@ const MOVED_BY_OTHERS: f64 = 0.2;
 /// # Errors
 /// Where configuration or robot model are not usable.
 pub async fn run(context: Context) -> anyhow::Result<()> {
-    let mut drafts = Drafts::read(&context)?;
+    let mut drafts = Drafts::read(&context, "")?;
     let joints = drafts.joints()?;
     let failed = |error| anyhow!("cannot exchange joint states and commands: {error}");
     let node = drafts.shared_node();

@@ -11,8 +11,9 @@ use tokio::sync::watch;
 use tracing::{Instrument as _, Span};
 
 use super::controller::{self, Controller, ControllerSetup};
-use super::controller_manager::{self, ControllerManager, Hardware, ManagerRequest};
+use super::controller_manager::{self, ControllerManager, Hardware, Listed, ManagerRequest};
 use super::gripper::{self, GripperController, GripperJoint};
+use super::lifecycle;
 use super::parameters;
 use super::publisher::SnapshotSink;
 use super::ros::NodeBuilder;
@@ -73,7 +74,7 @@ enum Hosted {
 pub enum HostRequest {
     /// Something of one of the ensemble's members.
     Member(usize, MemberRequest),
-    /// Torque on or off.
+    /// The hardware is to be active, or not.
     Hardware(bool),
 }
 
@@ -97,12 +98,12 @@ pub struct Servos<'a> {
 }
 
 impl Drafts {
-    /// Creates the nodes and reads their parameters.
+    /// Creates the nodes in a namespace, or in the process's where that is empty, and reads their parameters.
     ///
     /// # Errors
     /// Where a parameter is missing, wrong or unknown, or the middleware cannot be used.
-    pub fn read(context: &Context) -> anyhow::Result<Self> {
-        let manager = NodeBuilder::new(context, "controller_manager")?;
+    pub fn read(context: &Context, namespace: &str) -> anyhow::Result<Self> {
+        let manager = NodeBuilder::new(context, "controller_manager", namespace)?;
         let manager_config = manager.config(&[Part::Manager])?.manager;
         let entries = &manager_config.controllers;
         if MAX_CONTROLLERS < entries.len() {
@@ -111,8 +112,10 @@ impl Drafts {
                 "{count} controllers are configured; there can be at most {MAX_CONTROLLERS}"
             ));
         }
-        let drafts =
-            entries.iter().map(|entry| Draft::read(context, entry)).collect::<anyhow::Result<_>>()?;
+        let drafts = entries
+            .iter()
+            .map(|entry| Draft::read(context, entry, namespace))
+            .collect::<anyhow::Result<_>>()?;
         Ok(Self { manager, manager_config, drafts })
     }
 
@@ -155,7 +158,8 @@ impl Drafts {
             Some((_, period)) => period,
             None => self.period(),
         };
-        let listed = self.drafts.iter().map(|draft| (draft.entry.clone(), draft.joints().to_vec())).collect();
+        let listed: Vec<Listed> = self.drafts.iter_mut().map(Draft::list).collect::<anyhow::Result<_>>()?;
+        let asleep: Vec<bool> = listed.iter().map(|listed| listed.state != Lifecycle::Active).collect();
         let hardware = Hardware {
             plugin_name: servos.plugin_name.clone(),
             joints: servos.joints.to_vec(),
@@ -185,7 +189,13 @@ impl Drafts {
             nodes.push(parts.node);
         }
         let controllers = Controllers { hosted, manager };
-        Ok(Hosting { nodes, ensemble: Ensemble::new(members), sinks, controllers, period })
+        let mut ensemble = Ensemble::new(members);
+        for member in (0..asleep.len()).filter(|member| asleep[*member]) {
+            if let Some(request) = controllers.switch(member, false) {
+                ensemble.request(member, request);
+            }
+        }
+        Ok(Hosting { nodes, ensemble, sinks, controllers, period })
     }
 
     fn own_model(&self) -> anyhow::Result<RobotModel> {
@@ -218,8 +228,8 @@ struct Parts {
 }
 
 impl Draft {
-    fn read(context: &Context, entry: &ControllerEntry) -> anyhow::Result<Self> {
-        let builder = NodeBuilder::new(context, &entry.name)?;
+    fn read(context: &Context, entry: &ControllerEntry, namespace: &str) -> anyhow::Result<Self> {
+        let builder = NodeBuilder::new(context, &entry.name, namespace)?;
         let part = match entry.kind {
             ControllerKind::Gripper => Part::Gripper(GripperKind::Command),
             ControllerKind::ParallelGripper => Part::Gripper(GripperKind::Parallel),
@@ -231,6 +241,22 @@ impl Draft {
 
     fn is_gripper(&self) -> bool {
         matches!(self.entry.kind, ControllerKind::Gripper | ControllerKind::ParallelGripper)
+    }
+
+    /// What the manager is told of it; its node is managed from then on.
+    fn list(&mut self) -> anyhow::Result<Listed> {
+        let config = self.settings.config();
+        let autostart =
+            if self.is_gripper() { config.gripper.autostart } else { config.controller.autostart };
+        let NodeBuilder { node, span, .. } = &mut self.builder;
+        let (node, tasks) = lifecycle::offer(node, span.clone())?;
+        Ok(Listed {
+            entry: self.entry.clone(),
+            joints: self.joints().to_vec(),
+            state: if autostart { Lifecycle::Active } else { Lifecycle::Unconfigured },
+            node,
+            tasks,
+        })
     }
 
     /// The joints that it drives.
@@ -335,8 +361,8 @@ impl Controllers {
         };
         match asked {
             Asked::Of(member, request) => Some(HostRequest::Member(member, request)),
-            Asked::Manager(ManagerRequest::Activate(member)) => self.switch(member, true),
-            Asked::Manager(ManagerRequest::Deactivate(member)) => self.switch(member, false),
+            Asked::Manager(ManagerRequest::Activate(member)) => self.order(member, true),
+            Asked::Manager(ManagerRequest::Deactivate(member)) => self.order(member, false),
             Asked::Manager(ManagerRequest::Hardware(on)) => Some(HostRequest::Hardware(on)),
         }
     }
@@ -375,7 +401,11 @@ impl Controllers {
         span.in_scope(|| note(manager, member));
     }
 
-    fn switch(&self, member: usize, active: bool) -> Option<HostRequest> {
+    fn order(&self, member: usize, active: bool) -> Option<HostRequest> {
+        Some(HostRequest::Member(member, self.switch(member, active)?))
+    }
+
+    fn switch(&self, member: usize, active: bool) -> Option<MemberRequest> {
         let request = match &self.hosted.get(member)?.1 {
             Hosted::Trajectory { .. } if !active => MemberRequest::Trajectory(Request::Deactivate),
             Hosted::Trajectory { config, .. } => {
@@ -385,7 +415,7 @@ impl Controllers {
             }
             Hosted::Gripper(_) => MemberRequest::Gripper(GripperRequest::SetActive(active)),
         };
-        Some(HostRequest::Member(member, request))
+        Some(request)
     }
 }
 

@@ -12,7 +12,7 @@ use r2r::diagnostic_msgs::msg::DiagnosticArray;
 use r2r::qos::DurabilityPolicy;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::Header;
-use r2r::{Node, Publisher, QosProfile};
+use r2r::{Publisher, QosProfile};
 use rtrb::Producer;
 use tokio::sync::watch;
 
@@ -20,6 +20,7 @@ pub use self::robot_state::RobotState;
 pub use self::services::HardwareServices;
 use super::messages::stamp_of;
 use super::publisher::SnapshotSink;
+use super::ros::NodeBuilder;
 use super::statistics::Statistics;
 use crate::control::arm::ArmRequest;
 use crate::control::safety::State;
@@ -67,7 +68,7 @@ const DIAGNOSTICS_PERIOD: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where one of them cannot be created.
 pub fn offer(
-    node: &mut Node,
+    NodeBuilder { node, span, .. }: &mut NodeBuilder,
     arm: &ArmSetup,
     robot_state: Option<RobotState>,
     requests: Producer<ArmRequest>,
@@ -92,7 +93,7 @@ pub fn offer(
         next_diagnostics: Time(0),
         view: view_sender,
     };
-    let services = HardwareServices::offer(node, &arm.joints, requests, view)?;
+    let services = HardwareServices::offer(node, span.clone(), &arm.joints, requests, view)?;
     Ok((publisher, services))
 }
 

@@ -22,7 +22,7 @@ use crate::servo::setup::{arm_setup, robot_model};
 /// # Errors
 /// Where configuration, robot model, port or servos are not usable; nothing has moved then.
 pub async fn run(context: Context) -> anyhow::Result<()> {
-    let mut builder = NodeBuilder::new(&context, "hardware_node")?;
+    let mut builder = NodeBuilder::new(&context, "hardware_node", "")?;
     let config = builder.config(&[Part::Hardware])?;
     let model = robot_model(&config.arm)?;
     let setup = arm_setup(&config, &model)?;
@@ -33,7 +33,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let stream = CommandStream::new(setup.period.as_secs_f64(), command_timeout, command_guard_rad);
     let (commander, mut commands) = StreamCommander::new(stream);
     let robot_state = RobotState::offer(&mut builder.node, &config, &model)?;
-    let (publisher, mut services) = hardware::offer(&mut builder.node, &setup, robot_state, requests)?;
+    let (publisher, mut services) = hardware::offer(&mut builder, &setup, robot_state, requests)?;
     let mut messages = builder
         .node
         .subscribe::<JointState>("joint_commands", QosProfile::default())

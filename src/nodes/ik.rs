@@ -21,27 +21,38 @@ pub mod solve;
 pub mod states;
 pub mod tf;
 
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::channel::mpsc::UnboundedReceiver;
 use nalgebra::Isometry3;
 use r2r::Node;
 use r2r::geometry_msgs::msg::PoseStamped;
 use tokio::sync::watch;
+use tracing::Span;
 
+use super::lifecycle::{self, ManagedNode};
 use super::ros::{self, AfterTurn};
 use crate::collision::{CollisionModel, MeshFolders};
 use crate::config::Config;
 use crate::config::collision::CollisionConfig;
 use crate::config::ik::IkConfig;
+use crate::control::lifecycle::Task;
+use crate::control::roster::Lifecycle;
 use crate::kinematics::{Joint, RobotModel};
 use failure::{Code, Failure};
 use groups::{ControllerJoints, Group, Reach, Robot, groups};
+use motions::Motions;
 use states::{Measured, Positions};
 use tf::Transforms;
 
 /// What every part of the node works with; can be shared with other threads.
 pub struct IkContext {
+    /// Whether requests are answered; an inactive node answers none.
+    is_active: AtomicBool,
     /// The robot.
     pub robot: Robot,
     /// Its groups.
@@ -56,12 +67,14 @@ pub struct IkContext {
     pub collisions: Result<CollisionModel, String>,
 }
 
-/// Offers everything that inverse kinematics offer, on `node`; it must be spun then, and its thread answer.
+/// Offers everything that inverse kinematics offer, on `node`, whose events belong in `span`; it must be spun then, and
+/// its thread answer.
 ///
 /// # Errors
 /// Where a group is not the robot's, or ROS refuses something.
 pub fn offer(
     node: &mut Node,
+    span: Span,
     model: RobotModel,
     config: watch::Receiver<Config>,
     controllers: &[ControllerJoints],
@@ -71,7 +84,8 @@ pub fn offer(
     let measured = states::listen(node, &robot.model)?;
     let transforms = Transforms::listen(node, &config.borrow().arm.frame_prefix)?;
     let collisions = collisions(&robot.model, &config.borrow().ik.collision);
-    let context = Arc::new(IkContext { robot, groups, config, measured, transforms, collisions });
+    let is_active = config.borrow().ik.autostart.into();
+    let context = Arc::new(IkContext { is_active, robot, groups, config, measured, transforms, collisions });
     let introduced = context.clone();
     ros::once_serving(move || introduced.introduce());
     let answers = services::offer(node, &context)?;
@@ -79,8 +93,31 @@ pub fn offer(
     if let Err(error) = live::offer(node, &context) {
         tracing::error!("there is no live control: {error:#}");
     }
-    motions::offer(node, &context)?;
+    let motions = motions::offer(node, &context)?;
+    let (managed, tasks) = lifecycle::offer(node, span)?;
+    if context.is_active.load(Ordering::Relaxed) {
+        managed.follow(Lifecycle::Active);
+    }
+    tokio::task::spawn_local(be_managed(context, motions, managed, tasks));
     Ok(answers)
+}
+
+/// Does what the lifecycle asks for: what is under way ends with being active, and nothing else has to be got or given
+/// back.
+async fn be_managed(
+    context: Arc<IkContext>,
+    motions: Rc<Motions>,
+    managed: ManagedNode,
+    mut tasks: UnboundedReceiver<Task>,
+) {
+    while let Some(task) = tasks.next().await {
+        let was_active = context.is_active.swap(task == Task::Activate, Ordering::Relaxed);
+        let ended = if was_active { motions.halt().await.map(|_was_under_way| ()) } else { Ok(()) };
+        if ended.is_err() {
+            context.is_active.store(true, Ordering::Relaxed);
+        }
+        managed.finish(ended.map_err(|failure| failure.message));
+    }
 }
 
 /// What the configuration puts around the robot; a sentence, where it is not to be looked for or cannot be.
@@ -102,6 +139,19 @@ fn collisions(model: &RobotModel, config: &CollisionConfig) -> Result<CollisionM
 }
 
 impl IkContext {
+    /// Nothing is done, and nothing answered, before the node is active.
+    ///
+    /// # Errors
+    /// Where it is not.
+    pub fn ready(&self) -> Result<(), Failure> {
+        match self.is_active.load(Ordering::Relaxed) {
+            true => Ok(()),
+            false => {
+                Err(Code::Failure.because("ik_node is not active; ask its service change_state for that"))
+            }
+        }
+    }
+
     /// The parameters of inverse kinematics as they are now.
     pub fn settings(&self) -> IkConfig {
         self.config.borrow().ik.clone()

@@ -26,7 +26,7 @@ const TURN: Duration = Duration::from_millis(20);
 /// # Errors
 /// Where configuration or robot model are not usable.
 pub async fn run(context: Context) -> anyhow::Result<()> {
-    let mut draft = Draft::read(&context)?;
+    let mut draft = Draft::read(&context, "")?;
     let stop = ros::asked_to_stop();
     tokio::pin!(stop);
     let model = tokio::select! {
@@ -49,12 +49,12 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Creates the node and reads its parameters.
+    /// Creates the node in a namespace, or in the process's where that is empty, and reads its parameters.
     ///
     /// # Errors
     /// Where a parameter is wrong or unknown, or the middleware cannot be used.
-    pub fn read(context: &Context) -> anyhow::Result<Self> {
-        let builder = NodeBuilder::new(context, "ik_node")?;
+    pub fn read(context: &Context, namespace: &str) -> anyhow::Result<Self> {
+        let builder = NodeBuilder::new(context, "ik_node", namespace)?;
         let settings = builder.settings(&[Part::Ik])?;
         let controllers = ik::groups::controllers(&builder.node.namespace()?, &builder.arm_joints);
         Ok(Self { builder, settings, controllers })
@@ -69,7 +69,7 @@ impl Draft {
         let _inside = span.enter();
         let config: watch::Receiver<Config> =
             parameters::serve_settings(&mut self.builder.node, self.settings)?;
-        let answers = ik::offer(&mut self.builder.node, model, config, &self.controllers)?;
+        let answers = ik::offer(&mut self.builder.node, span.clone(), model, config, &self.controllers)?;
         Ok(Spun::new(self.builder.node, vec![answers]))
     }
 

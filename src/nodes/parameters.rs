@@ -49,15 +49,37 @@ pub fn given_parameters(node: &Node) -> anyhow::Result<Parameters> {
     Ok(given)
 }
 
-/// The joints that what is meant for every node says, which are those of the arm; empty where it says none.
+/// The joints that what is meant for every node of a namespace says, which are those of the arm; empty where it says
+/// none.
 ///
 /// # Errors
 /// Where a file is unusable.
-pub fn arm_joints() -> anyhow::Result<Vec<String>> {
-    // A node without a name is meant by nothing but what means every node.
+pub fn arm_joints(namespace: &str) -> anyhow::Result<Vec<String>> {
+    Ok(meant_for_all(namespace)?.get("joints").and_then(Vec::from_value).unwrap_or_default())
+}
+
+/// The namespaces of the arms that the process is to run; empty for one arm, in the process's own namespace.
+///
+/// # Errors
+/// Where they are no list of names, one is there twice, or a file is unusable.
+pub fn arms() -> anyhow::Result<Vec<String>> {
+    let given = meant_for_all("")?;
+    let Some(value) = given.get("arms").filter(|value| !value.is_empty_list()) else { return Ok(Vec::new()) };
+    let wrong = |expected: &str| anyhow!("parameter `arms` is {value}; {expected}");
+    let arms = Vec::<String>::from_value(value).ok_or_else(|| wrong("it must be a list of namespaces"))?;
+    let repeated = arms.iter().enumerate().find(|(index, arm)| arms[..*index].contains(arm));
+    match repeated {
+        Some((_, arm)) => {
+            Err(wrong(&format!("each arm has a namespace of its own, and `{arm}` is there twice")))
+        }
+        None => Ok(arms),
+    }
+}
+
+/// What is meant for every node of a namespace: a node without a name is meant by nothing else.
+fn meant_for_all(namespace: &str) -> anyhow::Result<Parameters> {
     let arguments: Vec<String> = std::env::args().collect();
-    let shared = of_command_line(&arguments, "")?;
-    Ok(shared.get("joints").and_then(Vec::from_value).unwrap_or_default())
+    Ok(of_command_line(&arguments, namespace)?)
 }
 
 /// Serves `declared` as the parameters of `node`, none of which can be set, on the task's own time.
@@ -87,25 +109,25 @@ fn offer(node: &mut Node, source: Source) -> anyhow::Result<()> {
         .map_err(|error| anyhow!("cannot offer topic /parameter_events: {error}"))?;
     let (name, logger) = (node.fully_qualified_name()?, node.logger().to_owned());
     let table = Rc::new(Table { name, logger, source: RefCell::new(source), events });
-    spawn::<GetParameters::Service>(node, "get_parameters", &table, |table, request| {
+    spawn::<GetParameters::Service, _>(node, "get_parameters", &table, |table, request| {
         GetParameters::Response { values: table.of_all(&request.names, value_of) }
     })?;
-    spawn::<GetParameterTypes::Service>(node, "get_parameter_types", &table, |table, request| {
+    spawn::<GetParameterTypes::Service, _>(node, "get_parameter_types", &table, |table, request| {
         GetParameterTypes::Response { types: table.of_all(&request.names, |_, of| value_of("", of).type_) }
     })?;
-    spawn::<ListParameters::Service>(node, "list_parameters", &table, |table, request| {
+    spawn::<ListParameters::Service, _>(node, "list_parameters", &table, |table, request| {
         ListParameters::Response { result: list(table.source.borrow().declared(), request) }
     })?;
-    spawn::<DescribeParameters::Service>(node, "describe_parameters", &table, |table, request| {
+    spawn::<DescribeParameters::Service, _>(node, "describe_parameters", &table, |table, request| {
         let is_fixed = matches!(*table.source.borrow(), Source::Fixed(_));
         let descriptors = table.of_all(&request.names, |name, of| describe(name, of, is_fixed));
         DescribeParameters::Response { descriptors }
     })?;
-    spawn::<SetParameters::Service>(node, "set_parameters", &table, |table, request| {
+    spawn::<SetParameters::Service, _>(node, "set_parameters", &table, |table, request| {
         let each = request.parameters.iter().map(|parameter| table.set(std::slice::from_ref(parameter)));
         SetParameters::Response { results: each.collect() }
     })?;
-    spawn::<SetParametersAtomically::Service>(
+    spawn::<SetParametersAtomically::Service, _>(
         node,
         "set_parameters_atomically",
         &table,
@@ -257,19 +279,24 @@ fn list(declared: &BTreeMap<String, Declared>, request: &ListParameters::Request
     ListParametersResult { names, prefixes }
 }
 
-fn spawn<S>(
+/// Offers a service below the name of `node` that answers by what is `shared`, on the task's own time.
+///
+/// # Errors
+/// Where it cannot be created.
+pub fn spawn<S, T>(
     node: &mut Node,
     name: &str,
-    table: &Rc<Table>,
-    answer: impl Fn(&Table, &S::Request) -> S::Response + 'static,
+    shared: &Rc<T>,
+    answer: impl Fn(&T, &S::Request) -> S::Response + 'static,
 ) -> anyhow::Result<()>
 where
     S: WrappedServiceTypeSupport + 'static,
+    T: 'static,
 {
     let requests = service::<S>(node, &format!("~/{name}"))?;
-    let table = table.clone();
+    let shared = shared.clone();
     tokio::task::spawn_local(requests.for_each(move |request| {
-        let response = answer(&table, &request.message);
+        let response = answer(&shared, &request.message);
         respond(request, response);
         futures::future::ready(())
     }));

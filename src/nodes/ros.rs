@@ -121,19 +121,27 @@ fn create_context() -> anyhow::Result<Context> {
 }
 
 impl NodeBuilder {
-    /// Creates a node in the namespace that the command line says.
+    /// Creates a node in a namespace, or in the one that the command line says, where that is empty.
     ///
     /// # Errors
-    /// Where the middleware cannot be used.
-    pub fn new(context: &Context, name: &str) -> anyhow::Result<Self> {
-        let mut node = Node::create(context.clone(), name, "")
-            .with_context(|| format!("cannot create node `{name}`"))?;
+    /// Where the namespace is none or not the one that the command line says, or the middleware cannot be used.
+    pub fn new(context: &Context, name: &str, namespace: &str) -> anyhow::Result<Self> {
+        let mut node = Node::create(context.clone(), name, namespace)
+            .with_context(|| format!("cannot create node `{name}` in namespace `{namespace}`"))?;
+        let own = node.namespace()?;
+        if !namespace.is_empty() && own.trim_start_matches('/') != namespace.trim_start_matches('/') {
+            return Err(anyhow!(
+                "`{namespace}` of `arms` is in namespace `{own}` by the command line; say each arm's whole namespace in \
+                 `arms` instead"
+            ));
+        }
         let span = logging::add_node(&mut node);
         let given = given_parameters(&node)?;
         if given.get("use_sim_time") == Some(&Value::Bool(true)) {
             tracing::warn!("use_sim_time is set, but `{name}` goes by the machine's clock");
         }
-        Ok(Self { node, span, given, arm_joints: arm_joints()? })
+        let arm_joints = arm_joints(&own)?;
+        Ok(Self { node, span, given, arm_joints })
     }
 
     /// The node's configuration, of the parts that it needs.

@@ -15,7 +15,7 @@ pub struct RunningArm {
 }
 
 impl RunningArm {
-    /// Finds the servos and starts the threads.
+    /// Finds the servos, if the arm is to start by itself, and starts the threads.
     ///
     /// # Errors
     /// Where the port or a servo cannot be used; nothing has moved then.
@@ -25,7 +25,11 @@ impl RunningArm {
         (thread_ports, arm_ports): (ThreadPorts, ArmPorts),
         sinks: Vec<Box<dyn SnapshotSink>>,
     ) -> anyhow::Result<Self> {
-        let control = ControlLoop::connect(setup, commander, thread_ports)?;
+        let control = if setup.hardware.autostart {
+            ControlLoop::connect(setup, commander, thread_ports)?
+        } else {
+            ControlLoop::unconnected(setup, commander, thread_ports)
+        };
         let (events_in, events) = unbounded_channel();
         let publisher = PublisherThread::spawn(arm_ports, sinks, events_in).context("publisher thread")?;
         let control = control.spawn().context("control thread")?;
@@ -39,6 +43,11 @@ impl RunningArm {
             // The publisher lives as long as `self`, so that this is not reached.
             None => std::future::pending().await,
         }
+    }
+
+    /// Asks the arm to come to rest, without waiting for it.
+    pub fn ask_to_stop(&self) {
+        self.control.ask_to_stop();
     }
 
     /// Brings the arm to rest, ends the threads, and gives what happened meanwhile.

@@ -6,21 +6,23 @@
 //! Between two cycles nothing is allocated, freed or locked. While the bus is lost the thread looks for it five
 //! times a second; then it may do all of that.
 
+mod port;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::arm;
+use self::port::Ending;
 use super::bus::LinkLost;
 use super::clock;
 use super::driver::{Driver, IdentifyError, Identity, JointRating};
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
 use super::snapshot::{ServoReport, Snapshot, part_of};
-use crate::config::hardware::{ArmEnd, HardwareConfig, TorquePolicy};
+use crate::config::hardware::{HardwareConfig, TorquePolicy};
 use crate::control::arm::{ArmCore, ArmPolicy, ArmRequest, Care, MeasuredJoint, Orders};
-use crate::control::safety::State;
+use crate::control::safety::{Cause, Refusal};
 use crate::trajectory::limits::JointLimits;
 use crate::units::Time;
 
@@ -74,6 +76,11 @@ impl MimicJoint {
 pub struct ControlLoop {
     setup: ArmSetup,
     bus: Option<Box<dyn Driver>>,
+    /// Whether a bus that is lost is looked for.
+    is_wanted: bool,
+    is_connect_asked: bool,
+    /// The arm is on its way to a closed port.
+    closing: Option<Ending>,
     /// Who the joints' servos were when they were found first.
     known: Vec<Option<Identity>>,
     /// What holds meanwhile, where one of several buses is lost.
@@ -118,6 +125,23 @@ impl ControlLoop {
         commander: Box<dyn Commander>,
         ports: ThreadPorts,
     ) -> Result<Self, IdentifyError> {
+        let torque_on_start = setup.hardware.torque_on_start;
+        let mut control = Self::new(setup, commander, ports, torque_on_start);
+        control.open()?;
+        Ok(control)
+    }
+
+    /// Opens nothing before [`ArmRequest::Connect`], and brings no torque on before it is asked for.
+    pub fn unconnected(setup: ArmSetup, commander: Box<dyn Commander>, ports: ThreadPorts) -> Self {
+        Self::new(setup, commander, ports, false)
+    }
+
+    fn new(
+        setup: ArmSetup,
+        commander: Box<dyn Commander>,
+        ports: ThreadPorts,
+        torque_on_start: bool,
+    ) -> Self {
         let hardware = &setup.hardware;
         let policy = ArmPolicy {
             torque_ramp: hardware.torque_ramp,
@@ -125,6 +149,7 @@ impl ControlLoop {
             misses_to_fault: hardware.misses_to_fault,
             on_fault: hardware.on_fault,
             on_command_loss: hardware.on_command_loss,
+            on_deactivate: hardware.on_deactivate,
         };
         let period_secs = setup.period.as_secs_f64();
         let care = Care {
@@ -133,18 +158,18 @@ impl ControlLoop {
             max_efforts: setup.ratings.iter().map(|rating| rating.max_effort).collect(),
             rest_pose: hardware.rest_pose.clone(),
         };
-        let mut core = ArmCore::new(&setup.limits, period_secs, policy, hardware.torque_on_start)
+        let core = ArmCore::new(&setup.limits, period_secs, policy, torque_on_start)
             .with_care(care, period_secs)
             .with_lines(hardware.servos.iter().map(|servo| servo.bus));
-        let (bus, standing) = arm::connect(&setup, &[])?;
-        core.on_connected(&standing);
-        let caveats = bus.caveats();
-        let mut control = Self {
+        Self {
             wire_time: Duration::ZERO,
-            reading: reading_time(bus.as_ref()).min(setup.period / 2),
+            reading: setup.period / 2,
             snapshot: Snapshot::new(setup.joints.len(), setup.mimics.len()),
-            known: (0..setup.joints.len()).map(|joint| bus.identity(joint)).collect(),
-            bus: Some(bus),
+            known: Vec::new(),
+            bus: None,
+            is_wanted: false,
+            is_connect_asked: false,
+            closing: None,
             rest: None,
             cycles_lost: 0,
             core,
@@ -154,9 +179,7 @@ impl ControlLoop {
             next_attempt: Time(0),
             last_refusal: String::new(),
             setup,
-        };
-        caveats.into_iter().for_each(|caveat| control.give(ArmEvent::Trouble(caveat)));
-        Ok(control)
+        }
     }
 
     /// Runs the loop on a thread of its own, until [`ControlThread::stop`].
@@ -207,22 +230,18 @@ impl ControlLoop {
             self.take_requests();
             self.look_for_bus(began, latest);
         }
+        self.open_or_close(due);
         self.hand_out(due, began);
     }
 
     fn run(&mut self, stop: &AtomicBool) {
         let mut due = clock::now();
-        let (mut stop_by, mut rests) = (None, false);
+        let mut stopping = None;
         loop {
             due = self.turn(due);
             if stop.load(Ordering::Relaxed) {
-                let by = *stop_by.get_or_insert_with(|| {
-                    self.commander.source().halt("the node stops");
-                    rests = self.may_rest();
-                    due + LONGEST_STOP + if rests { LONGEST_REST } else { Duration::ZERO }
-                });
-                let is_there = !rests || self.core.state() != State::Resting;
-                if (self.is_at_rest() && is_there) || by < due {
+                let ending = *stopping.get_or_insert_with(|| self.begin_to_end("the node stops"));
+                if self.is_over(ending, due) {
                     return self.shut_down();
                 }
             }
@@ -278,6 +297,18 @@ impl ControlLoop {
     fn take_requests(&mut self) {
         self.commander.take_requests();
         while let Ok(request) = self.ports.requests.pop() {
+            match request {
+                ArmRequest::TorqueOn | ArmRequest::Reset | ArmRequest::Connect if self.closing.is_some() => {
+                    let why = "the arm's port is being closed; ask again when it is";
+                    self.give(ArmEvent::Refused(request, Refusal::new(why)));
+                    continue;
+                }
+                ArmRequest::Connect => self.is_connect_asked = true,
+                ArmRequest::Disconnect if self.closing.is_none() => {
+                    self.closing = Some(self.begin_to_end(Cause::PortClosed.text()));
+                }
+                _ => {}
+            }
             if let Err(why) = self.core.request(request, self.commander.source()) {
                 self.give(ArmEvent::Refused(request, why));
             }
@@ -317,17 +348,11 @@ impl ControlLoop {
         if let Some(rest) = self.rest.take() {
             return self.look_for_rest(rest, now, latest);
         }
-        if now < self.next_attempt {
+        if now < self.next_attempt || !self.is_wanted {
             return;
         }
-        match arm::connect(&self.setup, &self.known) {
-            Ok((bus, standing)) => {
-                self.reading = reading_time(bus.as_ref()).min(self.setup.period / 2);
-                self.bus = Some(bus);
-                self.core.on_connected(&standing);
-                self.last_refusal.clear();
-            }
-            Err(error) => self.tell_refusal(error.to_string()),
+        if let Err(error) = self.open() {
+            self.tell_refusal(error.to_string());
         }
         self.next_attempt = clock::now() + RECONNECT_PERIOD;
     }
@@ -426,24 +451,6 @@ impl ControlLoop {
         }
         next
     }
-
-    /// Sends the arm to its rest pose, if that is the policy and it can go there.
-    fn may_rest(&mut self) -> bool {
-        self.setup.hardware.on_shutdown == ArmEnd::Rest && self.core.rest_and_stop(self.commander.source())
-    }
-
-    fn is_at_rest(&self) -> bool {
-        !self.core.torque().is_on()
-            || (0..self.setup.joints.len()).all(|joint| self.core.command_velocity(joint) == 0.0)
-    }
-
-    fn shut_down(&mut self) {
-        let Some(bus) = self.bus.as_mut().or(self.rest.as_mut()) else { return };
-        if self.setup.hardware.on_shutdown == ArmEnd::Release {
-            let still_held = bus.release();
-            self.tell_held(&still_held);
-        }
-    }
 }
 
 /// How long the servos take to answer.
@@ -460,13 +467,18 @@ fn fresh(bus: &dyn Driver, joints: usize) -> impl Iterator<Item = Option<Measure
 }
 
 impl ControlThread {
+    /// Asks it to stop, without waiting for that.
+    pub fn ask_to_stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
     /// Brings the arm to rest, does what the policy says about torque, and waits for the thread's end.
     pub fn stop(mut self) {
         self.join();
     }
 
     fn join(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.ask_to_stop();
         if let Some(thread) = self.thread.take() {
             let _panicked = thread.join();
         }

@@ -27,6 +27,8 @@ pub enum ArmEvent {
     Watch(WatchNews),
     /// The bus is in trouble, in words.
     Trouble(String),
+    /// Why the servos could not be found when that was asked for.
+    NotConnected(String),
     /// A controller has something to say.
     Controller(usize, MemberEvent),
 }

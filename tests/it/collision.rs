@@ -50,6 +50,34 @@ fn every_link_of_the_shipped_arms_but_the_tool_frames_has_a_shape() {
     }
 }
 
+/// MoveIt's own tool makes such a list by the same rules.
+#[test]
+fn the_srdf_for_moveit_lets_those_links_touch_that_the_checks_do() {
+    let text = std::fs::read_to_string("config/moveit/so101.srdf").unwrap();
+    let document = roxmltree::Document::parse(&text).unwrap();
+    let pairs = document.descendants().filter(|element| element.has_tag_name("disable_collisions"));
+    let listed: BTreeMap<_, _> = pairs
+        .map(|pair| {
+            let said = |name| pair.attribute(name).unwrap();
+            ((said("link1"), said("link2")), said("reason"))
+        })
+        .collect();
+    // As many postures as the nodes try.
+    let model = CollisionModel::new(&ARMS[0].robot, &Options::default()).unwrap();
+    let found: BTreeMap<_, _> = model
+        .allowed_pairs()
+        .map(|(first, second, reason)| {
+            let reason = match reason {
+                Reason::NeverTouch => "Never",
+                Reason::AlwaysTouch => "Default",
+                _ => "Adjacent",
+            };
+            ((first, second), reason)
+        })
+        .collect();
+    assert_eq!(listed, found);
+}
+
 #[test]
 fn neighbours_may_touch_and_base_and_hand_may_not() {
     for arm in ARMS.iter() {

@@ -184,6 +184,16 @@ impl<E: Servos> Arm<E> {
         Ok((Self::connect(emulator, setup, Box::new(commander))?, commands))
     }
 
+    /// An arm that executes trajectories, and whose port is not open yet.
+    pub(crate) fn unconnected(emulator: E, changes: Changes<'_>) -> (Self, Goals) {
+        let setup = setup(emulator.port(), changes);
+        let member = Member::Trajectory(follower(&setup));
+        let (commander, goals) = EnsembleCommander::new(Ensemble::new(vec![member]));
+        let (thread_ports, ports, requests) = ports();
+        let control = ControlLoop::unconnected(setup.clone(), Box::new(commander), thread_ports);
+        (Self { emulator, control, ports, requests, setup }, Goals(goals))
+    }
+
     /// An arm that does what the commander says.
     pub(crate) fn connect(
         emulator: E,

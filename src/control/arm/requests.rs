@@ -2,7 +2,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_methods))]
 
 use super::{ArmCore, ArmRequest, ReferenceSource};
-use crate::config::hardware::TorquePolicy;
+use crate::config::hardware::{ArmEnd, TorquePolicy};
 use crate::control::safety::{Cause, Refusal, State};
 
 impl ArmCore {
@@ -12,17 +12,23 @@ impl ArmCore {
     /// Why it cannot be carried out.
     pub fn request(&mut self, request: ArmRequest, source: &mut dyn ReferenceSource) -> Result<(), Refusal> {
         match request {
-            ArmRequest::TorqueOn => self.ask_torque(),
+            ArmRequest::TorqueOn => self.ask_torque(source),
             ArmRequest::TorqueOff => {
                 self.ask_release(source, State::Releasing, Cause::TorqueOffAsked);
                 Ok(())
             }
             ArmRequest::EmergencyStop => self.emergency_stop(source),
             ArmRequest::Reset => self.reset(source),
+            ArmRequest::Deactivate => {
+                self.deactivate(source);
+                Ok(())
+            }
+            // They concern who has the port.
+            ArmRequest::Connect | ArmRequest::Disconnect => Ok(()),
         }
     }
 
-    fn ask_torque(&mut self) -> Result<(), Refusal> {
+    fn ask_torque(&mut self, source: &mut dyn ReferenceSource) -> Result<(), Refusal> {
         let why_not = match self.state {
             State::Disconnected => Some("the arm is Disconnected; its servos must answer first"),
             State::Faulted => Some("the arm is Faulted; reset it first"),
@@ -33,11 +39,35 @@ impl ArmCore {
         if let Some(why) = why_not {
             return Err(Refusal::new(why));
         }
-        if self.state == State::Identified {
+        if matches!(self.state, State::Identified | State::Standby) {
             self.is_sane()?;
         }
-        self.torque_wanted = true;
+        (self.torque_wanted, self.is_deactivated) = (true, false);
+        if self.state == State::Standby {
+            source.hold_at(&self.commands);
+            self.enter(State::Holding, Cause::TorqueAsked);
+        }
         Ok(())
+    }
+
+    /// An arm without torque has nothing to end, and torque that is on its way is not worth keeping.
+    fn deactivate(&mut self, source: &mut dyn ReferenceSource) {
+        self.is_deactivated = true;
+        let (cause, end) = (Cause::DeactivateAsked, self.policy.on_deactivate);
+        match self.state {
+            State::Holding | State::Active | State::Degraded => {
+                let rests = end == ArmEnd::Rest && self.start_resting(source, cause, State::Standby);
+                if end == ArmEnd::Release {
+                    self.ask_release(source, State::Releasing, cause);
+                } else if !rests {
+                    source.halt(cause.text());
+                    self.enter(State::Standby, cause);
+                }
+            }
+            State::Resting => self.stand_by_after_rest(),
+            State::Energizing => self.ask_release(source, State::Releasing, cause),
+            _ => self.torque_wanted = false,
+        }
     }
 
     pub(super) fn ask_release(&mut self, source: &mut dyn ReferenceSource, to: State, cause: Cause) {
@@ -106,8 +136,12 @@ impl ArmCore {
         }
         if self.torque.is_on() {
             self.caring.relax_none();
-            source.hold_at(&self.commands);
-            self.enter(State::Holding, Cause::ResetAsked);
+            if self.is_deactivated {
+                self.enter(State::Standby, Cause::ResetAsked);
+            } else {
+                source.hold_at(&self.commands);
+                self.enter(State::Holding, Cause::ResetAsked);
+            }
         } else {
             // Until every servo has said that it let go, nobody knows.
             let is_off = self.torque.is_settled();

@@ -11,6 +11,7 @@ use r2r::controller_manager_msgs::srv::{
 use r2r::{Node, ServiceRequest, WrappedServiceTypeSupport};
 
 use super::super::parameters::service;
+use crate::control::lifecycle::Task;
 
 /// A call that changes nothing.
 pub(super) enum Question {
@@ -29,6 +30,8 @@ pub(super) enum Order {
     Switch(ServiceRequest<SwitchController::Service>),
     Reload(ServiceRequest<ReloadControllerLibraries::Service>),
     Hardware(ServiceRequest<SetHardwareComponentState::Service>),
+    /// Of the node of the controller with that number.
+    Node(usize, Task),
 }
 
 /// All calls.

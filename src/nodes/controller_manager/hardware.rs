@@ -39,11 +39,12 @@ impl Hardware {
             return Err("the servos belong to another process; call hardware_node/torque instead".to_owned());
         }
         match (wanted, present) {
-            (Lifecycle::Unconfigured, _) => {
-                Err(format!("{HARDWARE_NAME} is connected as long as the node runs; ask for inactive"))
-            }
+            (Lifecycle::Unconfigured, _) => Err(format!(
+                "{HARDWARE_NAME} is let go by hardware_node/change_state only (cleanup); ask for inactive"
+            )),
             (_, Lifecycle::Unconfigured) => Err(format!(
-                "{HARDWARE_NAME} is disconnected; it is connected again as soon as its port is there"
+                "{HARDWARE_NAME} is disconnected; it is connected by hardware_node/change_state (configure), or when \
+                 a port that was lost is there again"
             )),
             _ => Ok(wanted),
         }

@@ -29,7 +29,7 @@ fn controller_message(controller: &Controller, state: Lifecycle, rate_hz: f64) -
         ControllerKind::JointStateBroadcaster => &STATE_INTERFACES[..],
         _ => &READ_BY_CONTROLLERS,
     };
-    let is_configured = state != Lifecycle::Unconfigured;
+    let is_configured = matches!(state, Lifecycle::Inactive | Lifecycle::Active);
     ControllerMessage {
         name: controller.name.clone(),
         state: state.word().to_owned(),
@@ -124,6 +124,7 @@ fn id_of(state: Lifecycle) -> u8 {
         Lifecycle::Unconfigured => StateMessage::PRIMARY_STATE_UNCONFIGURED as u8,
         Lifecycle::Inactive => StateMessage::PRIMARY_STATE_INACTIVE as u8,
         Lifecycle::Active => StateMessage::PRIMARY_STATE_ACTIVE as u8,
+        Lifecycle::Finalized => StateMessage::PRIMARY_STATE_FINALIZED as u8,
     }
 }
 

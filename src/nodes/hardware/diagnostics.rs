@@ -13,12 +13,15 @@ use crate::servo::snapshot::{JointSnapshot, ServoReport, Snapshot};
 
 impl HardwarePublisher {
     pub(super) fn diagnostics_of(&self, snapshot: &Snapshot) -> DiagnosticArray {
-        let connected = snapshot.state != State::Disconnected;
+        let connected = (snapshot.state != State::Disconnected)
+            .then_some("connected")
+            .ok_or(if is_closed(snapshot) { "closed" } else { "disconnected" });
         let whole = self.bus_status("bus", connected, snapshot.bus_utilisation, snapshot.bus);
         let mut status = vec![self.arm_status(snapshot), whole];
         status.extend(self.buses.iter().zip(snapshot.buses()).map(|(name, bus)| {
             let used = bus.utilisation(snapshot.elapsed);
-            self.bus_status(&format!("bus {name}"), !bus.lost, used, bus.counters)
+            let connected = if bus.lost { connected.and(Err("disconnected")) } else { connected };
+            self.bus_status(&format!("bus {name}"), connected, used, bus.counters)
         }));
         let joints = self.joints.iter().zip(snapshot.joints());
         status.extend(joints.map(|(name, joint)| self.joint_status(name, joint)));
@@ -28,9 +31,13 @@ impl HardwarePublisher {
     fn arm_status(&self, snapshot: &Snapshot) -> DiagnosticStatus {
         let level = match snapshot.state {
             State::Holding | State::Active => Level::Ok,
-            State::Identified | State::Energizing | State::Degraded | State::Resting | State::Releasing => {
-                Level::Warn
-            }
+            State::Disconnected if is_closed(snapshot) => Level::Warn,
+            State::Identified
+            | State::Energizing
+            | State::Standby
+            | State::Degraded
+            | State::Resting
+            | State::Releasing => Level::Warn,
             State::Disconnected | State::Faulted | State::EmergencyStop => Level::Error,
         };
         let statistics = &self.statistics;
@@ -79,12 +86,15 @@ impl HardwarePublisher {
     fn bus_status(
         &self,
         part: &str,
-        connected: bool,
+        connected: Result<&'static str, &'static str>,
         utilisation: f64,
         bus: BusCounters,
     ) -> DiagnosticStatus {
-        let (level, message) =
-            if connected { (Level::Ok, "connected") } else { (Level::Error, "disconnected") };
+        let (level, message) = match connected {
+            Ok(message) => (Level::Ok, message),
+            Err(message @ "closed") => (Level::Warn, message),
+            Err(message) => (Level::Error, message),
+        };
         let values = vec![
             pair("bus_utilisation", format_args!("{utilisation:.4}")),
             pair("bytes_sent", bus.sent),
@@ -139,6 +149,11 @@ fn measured(servo: &ServoReport, watched: Watched) -> String {
         _ => return String::new(),
     };
     format!(" ({:.2}{})", value, watched.unit())
+}
+
+/// Whether nobody wants the arm to be connected, rather than that it is lost.
+fn is_closed(snapshot: &Snapshot) -> bool {
+    snapshot.state == State::Disconnected && snapshot.cause != Some(Cause::PortLost)
 }
 
 /// How a joint stands, and why.

@@ -1,10 +1,11 @@
-//! The services `~/torque`, `~/emergency_stop` and `~/reset`, the topic `~/emergency_stop`, and SIGUSR1.
+//! The services `~/torque`, `~/emergency_stop` and `~/reset`, the topic `~/emergency_stop`, SIGUSR1, and the lifecycle.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use futures::StreamExt as _;
+use futures::channel::mpsc::UnboundedReceiver;
 use futures::stream::BoxStream;
 use r2r::std_msgs::msg::Bool;
 use r2r::std_srvs::srv::{SetBool, Trigger};
@@ -12,11 +13,14 @@ use r2r::{Node, QosProfile, ServiceRequest};
 use rtrb::Producer;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tracing::Span;
 
 use super::ArmView;
 use crate::control::arm::ArmRequest;
+use crate::control::lifecycle::Task;
 use crate::control::safety::{Cause, State, Transition};
 use crate::control::watch::{Level, WatchNews};
+use crate::nodes::lifecycle::{self, ManagedNode};
 use crate::nodes::parameters::{respond, service};
 use crate::servo::ports::ArmEvent;
 
@@ -27,11 +31,15 @@ pub struct HardwareServices {
     reset: BoxStream<'static, ServiceRequest<Trigger::Service>>,
     stop_topic: BoxStream<'static, Bool>,
     stop_signal: Signal,
+    managed: ManagedNode,
+    tasks: UnboundedReceiver<Task>,
     /// An emergency stop found no room in the queue, and is asked for again.
     is_stop_due: bool,
     requests: Producer<ArmRequest>,
     view: watch::Receiver<ArmView>,
     pending: VecDeque<Pending>,
+    /// Why the arm is in its state, in words.
+    cause: String,
     joints: Vec<String>,
 }
 
@@ -46,6 +54,8 @@ struct Pending {
 
 /// Longer than a torque ramp may take.
 const LONGEST_REQUEST: Duration = Duration::from_secs(12);
+/// Longer than the way to the rest pose may take.
+const LONGEST_END: Duration = Duration::from_secs(30);
 const CHECK_PERIOD: Duration = Duration::from_millis(5);
 
 impl HardwareServices {
@@ -55,6 +65,7 @@ impl HardwareServices {
     /// Where one of them cannot be had.
     pub(super) fn offer(
         node: &mut Node,
+        span: Span,
         joints: &[String],
         requests: Producer<ArmRequest>,
         view: watch::Receiver<ArmView>,
@@ -62,7 +73,10 @@ impl HardwareServices {
         let stop_topic = node
             .subscribe::<Bool>("~/emergency_stop", QosProfile::default())
             .map_err(|error| anyhow!("cannot listen to ~/emergency_stop: {error}"))?;
+        let (managed, tasks) = lifecycle::offer(node, span)?;
         Ok(Self {
+            managed,
+            tasks,
             torque: service::<SetBool::Service>(node, "~/torque")?.boxed(),
             emergency_stop: service::<Trigger::Service>(node, "~/emergency_stop")?.boxed(),
             reset: service::<Trigger::Service>(node, "~/reset")?.boxed(),
@@ -72,6 +86,7 @@ impl HardwareServices {
             requests,
             view,
             pending: VecDeque::new(),
+            cause: String::new(),
             joints: joints.to_vec(),
         })
     }
@@ -95,6 +110,7 @@ impl HardwareServices {
             Some(call) = self.reset.next() => {
                 self.ask(ArmRequest::Reset, |success, message| respond(call, Trigger::Response { success, message }));
             }
+            Some(task) = self.tasks.next() => self.begin(task),
             () = tokio::time::sleep(CHECK_PERIOD), if self.is_stop_due || !self.pending.is_empty() => {
                 self.press_stop();
                 self.answer_what_is_done();
@@ -107,6 +123,7 @@ impl HardwareServices {
         match event {
             ArmEvent::Transition(transition) => {
                 self.log(*transition);
+                self.managed.follow(transition.to.into());
                 if let Cause::TorqueStuck(joint) = transition.cause {
                     let name = self.joints.get(joint).map_or("?", String::as_str);
                     self.refuse(
@@ -116,15 +133,27 @@ impl HardwareServices {
                 }
             }
             ArmEvent::Trouble(text) => tracing::warn!("{text}"),
+            ArmEvent::NotConnected(why) => self.refuse(ArmRequest::Connect, why),
             ArmEvent::Refused(request, refusal) => self.refuse(*request, &refusal.sentence(&self.joints)),
             ArmEvent::Watch(news) => self.log_watch(*news),
             ArmEvent::Controller(..) => {}
         }
     }
 
-    /// Asks for torque without a client that waits for the answer.
-    pub fn set_torque(&mut self, on: bool) {
-        self.ask(if on { ArmRequest::TorqueOn } else { ArmRequest::TorqueOff }, |_, _| ());
+    /// Asks the arm to be active or inactive, without a client that waits for the answer.
+    pub fn set_active(&mut self, active: bool) {
+        self.ask(if active { ArmRequest::TorqueOn } else { ArmRequest::Deactivate }, |_, _| ());
+    }
+
+    fn begin(&mut self, task: Task) {
+        let managed = self.managed.clone();
+        let request = match task {
+            Task::Configure => ArmRequest::Connect,
+            Task::Activate => ArmRequest::TorqueOn,
+            Task::Deactivate => ArmRequest::Deactivate,
+            Task::CleanUp | Task::ShutDown => ArmRequest::Disconnect,
+        };
+        self.ask(request, move |done, why| managed.finish(if done { Ok(()) } else { Err(why) }));
     }
 
     fn stop(&mut self, who: &str) {
@@ -151,7 +180,11 @@ impl HardwareServices {
             return;
         }
         let heard_by = self.view.borrow().cycle + 2;
-        let give_up = Instant::now() + LONGEST_REQUEST;
+        let longest = match request {
+            ArmRequest::Deactivate | ArmRequest::Disconnect => LONGEST_END,
+            _ => LONGEST_REQUEST,
+        };
+        let give_up = Instant::now() + longest;
         self.pending.push_back(Pending { request, heard_by, give_up, answer: Box::new(answer) });
     }
 
@@ -162,7 +195,8 @@ impl HardwareServices {
             if heard && is_done(pending.request, view) {
                 (pending.answer)(true, format!("the arm is {}", view.state));
             } else if pending.give_up <= Instant::now() || (heard && is_hopeless(pending.request, view)) {
-                (pending.answer)(false, format!("the arm is {}", view.state));
+                let why = if self.cause.is_empty() { String::new() } else { format!(": {}", self.cause) };
+                (pending.answer)(false, format!("the arm is {}{why}", view.state));
             } else {
                 self.pending.push_back(pending);
             }
@@ -179,18 +213,20 @@ impl HardwareServices {
         }
     }
 
-    fn log(&self, transition: Transition) {
+    fn log(&mut self, transition: Transition) {
         let Transition { from, to, cause } = transition;
         let joint = cause.joint().and_then(|joint| self.joints.get(joint));
         let at = joint.map(|joint| format!(" (joint `{joint}`)")).unwrap_or_default();
         let text = cause.text();
+        self.cause = format!("{text}{at}");
         match to {
+            State::Disconnected if cause == Cause::PortClosed => tracing::info!("{from} -> {to}: {text}"),
             State::Faulted | State::EmergencyStop | State::Disconnected => {
                 tracing::error!("{from} -> {to}: {text}{at}");
             }
             State::Degraded | State::Resting => tracing::warn!("{from} -> {to}: {text}{at}"),
             State::Active => tracing::debug!("{from} -> {to}: {text}{at}"),
-            _ if from == State::Active => tracing::debug!("{from} -> {to}: {text}{at}"),
+            State::Holding if from == State::Active => tracing::debug!("{from} -> {to}: {text}{at}"),
             _ => tracing::info!("{from} -> {to}: {text}{at}"),
         }
     }
@@ -205,10 +241,24 @@ fn is_done(request: ArmRequest, view: ArmView) -> bool {
         }
         ArmRequest::EmergencyStop => view.state == State::EmergencyStop,
         ArmRequest::Reset => !view.state.is_latched(),
+        ArmRequest::Deactivate => {
+            !view.state.can_move()
+                && !matches!(
+                    view.state,
+                    State::Energizing | State::Resting | State::Releasing | State::Disconnected
+                )
+        }
+        ArmRequest::Connect => view.state != State::Disconnected,
+        ArmRequest::Disconnect => view.state == State::Disconnected,
     }
 }
 
 /// Whether waiting longer is no use.
 fn is_hopeless(request: ArmRequest, view: ArmView) -> bool {
-    view.state == State::Disconnected || (request == ArmRequest::TorqueOn && view.state.is_latched())
+    match request {
+        // Who looks for the servos says how it went.
+        ArmRequest::Connect | ArmRequest::Disconnect => false,
+        ArmRequest::TorqueOn if view.state.is_latched() => true,
+        _ => view.state == State::Disconnected,
+    }
 }

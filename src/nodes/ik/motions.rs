@@ -35,18 +35,18 @@ use markers::{Markers, Shown};
 use start::References;
 
 /// What the motions work with.
-struct Motions {
+pub struct Motions {
     context: Arc<IkContext>,
     references: References,
     execution: Execution,
     markers: Markers,
 }
 
-/// Offers all of them.
+/// Offers all of them, and gives what they work with.
 ///
 /// # Errors
 /// Where something cannot be offered.
-pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
+pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<Rc<Motions>> {
     let motions = Rc::new(Motions {
         context: context.clone(),
         references: References::listen(node, &context.groups)?,
@@ -80,15 +80,16 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<()> {
     }));
     let joints = node.subscribe::<JointState>("~/target_joints", QosProfile::default());
     let joints = joints.map_err(|error| anyhow!("cannot listen to ~/target_joints: {error}"))?;
+    let shared = motions.clone();
     trail::offer(node, &motions)?;
     if context.settings().markers.interactive {
         interactive::offer(node, &motions)?;
     }
     tokio::task::spawn_local(joints.for_each(move |joints| {
-        tokio::task::spawn_local(motions.clone().go_to_joints(joints));
+        tokio::task::spawn_local(shared.clone().go_to_joints(joints));
         futures::future::ready(())
     }));
-    Ok(())
+    Ok(motions)
 }
 
 impl Motions {
@@ -154,6 +155,7 @@ impl Motions {
         asked: GetCartesianPath::Request,
         start: Option<super::states::Positions>,
     ) -> Result<Line, Failure> {
+        self.context.ready()?;
         let context = self.context.clone();
         let planned = tokio::task::spawn_blocking(move || linear::plan(&context, &asked, start)).await;
         planned.unwrap_or_else(|_panicked| Err(Code::Failure.because("planning ended unexpectedly")))
@@ -161,7 +163,7 @@ impl Motions {
 
     /// `~/stop`: whatever is under way or being planned is not to be.
     async fn stop(self: Rc<Self>, request: ServiceRequest<Trigger::Service>) {
-        let (success, message) = match self.end().await {
+        let (success, message) = match self.halt().await {
             Ok(true) => (true, "the motion is stopped".to_owned()),
             Ok(false) => (true, "nothing was under way".to_owned()),
             Err(failure) => (false, failure.message),
@@ -169,12 +171,12 @@ impl Motions {
         respond(request, Trigger::Response { success, message });
     }
 
-    /// Ends whatever is under way or being planned; whether something was.
-    async fn end(&self) -> Result<bool, Failure> {
+    /// Ends what is under way or being planned; whether something was under way.
+    pub(super) async fn halt(&self) -> Result<bool, Failure> {
         self.execution.next_turn();
-        let ended = self.execution.halt().await;
+        let halted = self.execution.halt().await;
         self.markers.clear();
-        ended
+        halted
     }
 
     /// Shows targets and the way of the tip, in the base of a group, until what is given back is dropped; what was shown
@@ -194,6 +196,7 @@ impl Motions {
 
     /// The group of this name; of an empty name the one that is configured, or the first that a controller drives.
     fn moved_group(&self, name: &str) -> Result<&Group, Failure> {
+        self.context.ready()?;
         let settings = self.context.settings();
         let name = if name.is_empty() { settings.motions.group.as_deref().unwrap_or_default() } else { name };
         if name.is_empty() {

@@ -109,6 +109,7 @@ fn forward(
     context: &IkContext,
     GetPositionFK::Request { header, fk_link_names: links, robot_state }: &GetPositionFK::Request,
 ) -> Result<GetPositionFK::Response, Failure> {
+    context.ready()?;
     let model = &context.robot.model;
     if links.is_empty() {
         return Err(Code::InvalidLinkName.because("fk_link_names is empty; name at least one link"));

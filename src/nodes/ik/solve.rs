@@ -73,6 +73,7 @@ fn find(
     patience: Patience,
 ) -> Result<GetPositionIK::Response, Failure> {
     let began = Instant::now();
+    context.ready()?;
     let settings = context.settings();
     let group = context.group(&request.group_name)?;
     let (link, pose) = target(request)?;

@@ -112,7 +112,8 @@ impl Intake {
     fn take(&self, header: &Header, command: Result<Command, String>) {
         let received = clock::now();
         let sent = time_of(&header.stamp).unwrap_or(received);
-        let order = match command {
+        let ready = self.context.ready().map_err(|failure| failure.message);
+        let order = match ready.and(command) {
             Ok(command) => Order::Take { command, sent, received },
             Err(why) => Order::Refuse(why),
         };

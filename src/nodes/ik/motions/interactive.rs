@@ -141,7 +141,7 @@ impl Server {
             Act::Stop => {
                 let motions = self.motions.clone();
                 tokio::task::spawn_local(async move {
-                    if let Err(failure) = motions.end().await {
+                    if let Err(failure) = motions.halt().await {
                         tracing::warn!("~/{NAME}: {}", failure.message);
                     }
                 });

@@ -69,6 +69,7 @@ impl Motions {
     }
 
     async fn to_joints(&self, joints: JointState, turn: u64) -> Result<(), Failure> {
+        self.context.ready()?;
         let JointState { name: names, position: positions, .. } = joints;
         if names.is_empty() || names.len() != positions.len() {
             return Err(Code::InvalidGoalConstraints.because(format!(
