@@ -1,7 +1,9 @@
 //! A file is read: by this crate's hand or rosbag2's.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use mcap::{McapError, MessageStream};
 
@@ -37,6 +39,14 @@ pub enum ReadError {
         /// What is wrong.
         cause: McapError,
     },
+    /// A length in it cannot be.
+    #[error("{path} is damaged behind {messages} messages: a length in it cannot be", path = path.display())]
+    Length {
+        /// The file.
+        path: PathBuf,
+        /// What could be read.
+        messages: usize,
+    },
 }
 
 /// What there is to know of a topic.
@@ -68,7 +78,15 @@ pub fn read(
         cause => ReadError::Damaged { path: path.to_owned(), messages, cause },
     };
     let mut topics: BTreeMap<String, Topic> = BTreeMap::new();
-    for (messages, message) in MessageStream::new(&bytes).map_err(|cause| failed(0, cause))?.enumerate() {
+    let mut stream = MessageStream::new(&bytes).map_err(|cause| failed(0, cause))?;
+    for messages in 0.. {
+        // The crate panics at some lengths that cannot be.
+        let next = quietly(|| catch_unwind(AssertUnwindSafe(|| stream.next())));
+        let message = match next {
+            Ok(Some(message)) => message,
+            Ok(None) => break,
+            Err(_panic) => return Err(ReadError::Length { path: path.to_owned(), messages }),
+        };
         let message = match message {
             Ok(message) => message,
             // Whoever recorded was killed.
@@ -85,4 +103,15 @@ pub fn read(
         topic.times = (topic.times.0.min(message.log_time), topic.times.1.max(message.log_time));
     }
     Ok(topics)
+}
+
+/// Without what a panic says by itself; one at a time, as there is one place to say so.
+fn quietly<T>(act: impl FnOnce() -> T) -> T {
+    static QUIET: Mutex<()> = Mutex::new(());
+    let _alone = QUIET.lock().unwrap_or_else(PoisonError::into_inner);
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
+    let done = act();
+    std::panic::set_hook(hook);
+    done
 }

@@ -129,7 +129,15 @@ fn a_file_that_is_damaged_or_something_else_is_an_error_and_no_panic() {
     for other in [&b""[..], b"hello", &[0; 1000]] {
         std::fs::write(&file, other).unwrap();
         let error = reader::read(&file, |_, _, _| {}).unwrap_err();
-        assert!(matches!(error, ReadError::NoMcap(_) | ReadError::Damaged { messages: 0, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                ReadError::NoMcap(_)
+                    | ReadError::Damaged { messages: 0, .. }
+                    | ReadError::Length { messages: 0, .. }
+            ),
+            "{error}"
+        );
     }
     assert!(matches!(reader::read(&folder.path().join("y"), |_, _, _| {}), Err(ReadError::Open { .. })));
     let whole = std::fs::read(recorded(folder.path())).unwrap();
