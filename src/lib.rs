@@ -11,6 +11,7 @@
 //! - [`collision`]: what of a robot can touch what, and how near it is;
 //! - [`control`]: what the arm is told this tick;
 //! - [`servo`]: the serial bus, its thread, and the emulated servos at the other end;
+//! - [`recording`]: what was published becomes a file, and back;
 //! - `nodes`: the ROS faces (feature `ros`);
 //! - [`tool`]: the command line that answers questions about an arm, beside `nodes`.
 //!
@@ -24,6 +25,7 @@ pub mod kinematics;
 #[cfg(feature = "ros")]
 pub mod nodes;
 pub mod protocol;
+pub mod recording;
 pub mod servo;
 pub mod tool;
 pub mod trajectory;

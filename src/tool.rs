@@ -5,6 +5,7 @@
 //! - [`ik`], [`fk`]: JSON lines in, JSON lines out, one answer for each line;
 //! - [`reach`]: a picture of where the arm reaches;
 //! - [`gazebo`]: the arm as Gazebo needs it;
+//! - [`recording`], [`plot`]: what is in a recording, as a table and as a picture;
 //! - [`arm`]: which arm is meant; [`constraint`]: what of a pose counts; [`lines`]: how lines are answered.
 
 pub mod arm;
@@ -17,7 +18,10 @@ pub mod histogram;
 pub mod ik;
 pub mod lerobot;
 pub mod lines;
+mod picture;
+pub mod plot;
 pub mod reach;
+pub mod recording;
 pub mod servos;
 pub mod table;
 
@@ -38,6 +42,8 @@ enum Question {
     Fk(fk::Options),
     Reach(reach::Options),
     Gazebo(gazebo::Options),
+    Recording(recording::Options),
+    Plot(plot::Options),
     Scan(scan::Options),
     Info(info::Options),
     Monitor(monitor::Options),
@@ -60,6 +66,8 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         Question::Fk(options) => fk::run(options),
         Question::Reach(options) => reach::run(options),
         Question::Gazebo(options) => gazebo::run(options),
+        Question::Recording(options) => recording::run(options),
+        Question::Plot(options) => plot::run(options),
         Question::Scan(options) => scan::run(options),
         Question::Info(options) => info::run(options),
         Question::Monitor(options) => monitor::run(options),

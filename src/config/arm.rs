@@ -13,6 +13,8 @@ pub struct ArmConfig {
     pub urdf: String,
     /// The URDF's text; empty where `urdf` says where it is.
     pub robot_description: String,
+    /// What stands before the names of the robot's frames wherever ROS sees them.
+    pub frame_prefix: String,
     /// Names of the joints, in the order of every list that the nodes publish. At least one, none twice.
     pub joints: Vec<String>,
     /// Control cycles a second.
@@ -49,6 +51,11 @@ impl ArmConfig {
             let expected = "give it, or the URDF's text in `robot_description`";
             declaration.refuse("urdf", Value::String(String::new()), expected);
         }
+        let frame_prefix = declaration.or(
+            "frame_prefix",
+            String::new(),
+            "What stands before the names of the robot's frames in /tf and in messages; robot_state_publisher needs the same.",
+        );
         let joints = joints(declaration, needs_model);
         let update_rate_hz =
             declaration.number_in("update_rate_hz", 100.0, 1.0..=2000.0, "Control cycles a second (Hz).");
@@ -65,7 +72,7 @@ impl ArmConfig {
             "Namespaces of the arms that arm_node runs in one process; none: one arm, in the process's namespace.",
         );
         let limit_overrides = joints.iter().map(|joint| limit_overrides(declaration, joint)).collect();
-        Self { urdf, robot_description, joints, update_rate_hz, limit_overrides }
+        Self { urdf, robot_description, frame_prefix, joints, update_rate_hz, limit_overrides }
     }
 }
 

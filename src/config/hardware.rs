@@ -56,6 +56,8 @@ pub struct HardwareConfig {
     pub realtime: RealtimeConfig,
     /// Whether `arm_node` hosts `ik_node` too.
     pub has_ik_node: bool,
+    /// How often transforms are published, and the robot's description with them; `None` where another node does it.
+    pub robot_state: Option<Duration>,
 }
 
 /// What moves an arm's joints.
@@ -314,6 +316,7 @@ impl HardwareConfig {
                 .unwrap_or(TorquePolicy::Hold),
             realtime: realtime(d),
             has_ik_node: d.or("has_ik_node", true, "Whether arm_node hosts ik_node too."),
+            robot_state: robot_state(d),
         }
         .with_rest_pose_where_needed(d)
     }
@@ -425,6 +428,21 @@ fn gather_telemetry(d: &mut Declaration<'_>, key: &str, protocol: Protocol) -> b
         d.refuse(key, Value::Bool(true), expected);
     }
     gathers
+}
+
+fn robot_state(d: &mut Declaration<'_>) -> Option<Duration> {
+    let is_published = d.or(
+        "publish_robot_state",
+        false,
+        "Whether /tf, /tf_static and robot_description are published here, in place of robot_state_publisher.",
+    );
+    let frequency_hz = d.number_in(
+        "publish_frequency",
+        20.0,
+        0.1..=1000.0,
+        "How often /tf is published at most (Hz), as robot_state_publisher's.",
+    );
+    is_published.then(|| Duration::from_secs_f64(1.0 / frequency_hz))
 }
 
 fn rest_pose(d: &mut Declaration<'_>, joints: &[String]) -> Option<Vec<f64>> {

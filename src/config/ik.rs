@@ -33,8 +33,39 @@ pub struct IkConfig {
     pub groups: Vec<GroupConfig>,
     /// What must not be touched.
     pub collision: CollisionConfig,
+    /// What is shown of it all.
+    pub markers: MarkersConfig,
     /// Live control.
     pub live: LiveConfig,
+}
+
+/// What is shown to whoever looks at the arm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MarkersConfig {
+    /// For how long the trail of the tip shows where it was (s); 0: there is none.
+    pub trail_secs: f64,
+    /// Whether the target can be dragged.
+    pub interactive: bool,
+    /// Whether the arm goes to a target that was dragged as soon as it is let go of.
+    pub goes_on_release: bool,
+}
+
+impl MarkersConfig {
+    fn declare(d: &mut Declaration<'_>) -> Self {
+        let trail_secs = d.changeable().number_in(
+            "markers.trail",
+            10.0,
+            0.0..=3600.0,
+            "For how long the trail of the tip shows where it was (s); 0: there is none.",
+        );
+        let interactive = d.or("markers.interactive", true, "Whether the target can be dragged in RViz.");
+        let goes_on_release = d.changeable().or(
+            "markers.go_on_release",
+            true,
+            "Whether the arm goes to a target that was dragged as soon as it is let go of; else by its menu.",
+        );
+        Self { trail_secs, interactive, goes_on_release }
+    }
 }
 
 /// How motions to poses and along lines are planned.
@@ -178,6 +209,7 @@ impl IkConfig {
             motions: MotionsConfig::declare(d),
             groups: group_names(d).into_iter().map(|name| GroupConfig::declare(d, name)).collect(),
             collision: CollisionConfig::declare(d),
+            markers: MarkersConfig::declare(d),
             live: LiveConfig::declare(d),
         }
     }

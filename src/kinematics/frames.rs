@@ -103,6 +103,15 @@ pub fn root_from_frame(
     Ok(at_from_frame)
 }
 
+/// Where what a joint carries is in what carries the joint; `None` where its position is not known, or is more than one
+/// number.
+pub fn parent_from_child(joint: &Joint, position_of: &dyn Fn(&str) -> Option<f64>) -> Option<Isometry3<f64>> {
+    if joint.kind == JointKind::Free {
+        return None;
+    }
+    Some(joint.parent_from_joint * moved(joint, position_of)?)
+}
+
 /// How far the joint has moved its child; `None` where its position is not known.
 fn moved(joint: &Joint, position_of: &dyn Fn(&str) -> Option<f64>) -> Option<Isometry3<f64>> {
     if !joint.kind.is_single() {

@@ -10,7 +10,7 @@ use rtrb::{Producer, PushError};
 use tracing::{Instrument as _, Span};
 
 use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
-use super::hardware::HardwareServices;
+use super::hardware::{HardwareServices, RobotState};
 use super::ik_node;
 use super::ros::{self, NodeBuilder, Spinning, Spun};
 use super::running_arm::RunningArm;
@@ -86,7 +86,8 @@ impl Arm {
 
         let (thread_ports, arm_ports, requests) = ports();
         let (commander, goals) = EnsembleCommander::new(ensemble);
-        let (joint_publisher, services) = hardware::offer(&mut hardware_node, &setup, requests)?;
+        let robot_state = RobotState::offer(&mut hardware_node.node, &config, &model)?;
+        let (joint_publisher, services) = hardware::offer(&mut hardware_node, &setup, robot_state, requests)?;
         parameters::serve(&mut hardware_node.node, config.declared)?;
         sinks.splice(0..0, gazebo.into_iter().chain([Box::new(joint_publisher) as _]));
         let mut nodes: Vec<Spun> = nodes.into_iter().chain([hardware_node.into()]).collect();

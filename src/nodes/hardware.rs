@@ -1,6 +1,7 @@
 //! What a hardware node offers on ROS, wherever it runs: joint states, diagnostics, and the arm's buttons.
 
 mod diagnostics;
+mod robot_state;
 mod services;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use r2r::{Publisher, QosProfile};
 use rtrb::Producer;
 use tokio::sync::watch;
 
+pub use self::robot_state::RobotState;
 pub use self::services::HardwareServices;
 use super::messages::stamp_of;
 use super::publisher::SnapshotSink;
@@ -47,6 +49,7 @@ pub struct HardwarePublisher {
     joint_states: Publisher<JointState>,
     dynamic_joint_states: Publisher<DynamicJointState>,
     diagnostics: Publisher<DiagnosticArray>,
+    robot_state: Option<RobotState>,
     statistics: Statistics,
     speed_scaling: Publisher<SpeedScalingFactor>,
     /// What was published of it last.
@@ -62,13 +65,14 @@ pub struct HardwarePublisher {
 const SPEED_SCALING: &str = "~/speed_scaling";
 const DIAGNOSTICS_PERIOD: Duration = Duration::from_secs(1);
 
-/// Creates the publishers and services on `node`.
+/// Creates the publishers and services on `node`; `robot_state` sees every joint state.
 ///
 /// # Errors
 /// Where one of them cannot be created.
 pub fn offer(
     NodeBuilder { node, span, .. }: &mut NodeBuilder,
     arm: &ArmSetup,
+    robot_state: Option<RobotState>,
     requests: Producer<ArmRequest>,
 ) -> anyhow::Result<(HardwarePublisher, HardwareServices)> {
     let (view_sender, view) = watch::channel(ArmView::default());
@@ -83,6 +87,7 @@ pub fn offer(
             .create_publisher("dynamic_joint_states", QosProfile::default())
             .map_err(failed)?,
         diagnostics: node.create_publisher("/diagnostics", QosProfile::default()).map_err(failed)?,
+        robot_state,
         statistics: Statistics::default(),
         speed_scaling: node.create_publisher(SPEED_SCALING, latched()).map_err(failed)?,
         speed_factor: None,
@@ -97,11 +102,12 @@ pub fn offer(
 
 impl SnapshotSink for HardwarePublisher {
     fn see(&mut self, snapshot: &Snapshot) {
-        let fresh = snapshot.joints().iter().filter(|joint| joint.servo.fresh);
-        if let Some(newest) = fresh.map(|joint| joint.servo.stamp).max() {
-            let is_known = std::mem::replace(&mut self.newest, newest) == newest;
-            if !is_known || !snapshot.stands_still() {
-                self.publish_joint_states(snapshot);
+        if self.has_news(snapshot)
+            && let Some(message) = self.joint_states_of(snapshot)
+        {
+            publish(&self.joint_states, &message);
+            if let Some(robot_state) = &mut self.robot_state {
+                robot_state.see(&message, snapshot.began);
             }
         }
         if has_subscriber(&self.dynamic_joint_states) {
@@ -126,6 +132,14 @@ impl SnapshotSink for HardwarePublisher {
 }
 
 impl HardwarePublisher {
+    /// Whether a joint said something; where time stands still, something else than before.
+    fn has_news(&mut self, snapshot: &Snapshot) -> bool {
+        let fresh = snapshot.joints().iter().filter(|joint| joint.servo.fresh);
+        let Some(newest) = fresh.map(|joint| joint.servo.stamp).max() else { return false };
+        let is_known = std::mem::replace(&mut self.newest, newest) == newest;
+        !is_known || !snapshot.stands_still()
+    }
+
     /// Whether a joint is known well enough to be published: a sample is used again for a few missed answers only.
     fn is_known(&self, joint: &JointSnapshot) -> bool {
         joint.servo.stamp != Time::default() && joint.misses < self.misses_to_degraded
@@ -151,19 +165,18 @@ impl HardwarePublisher {
     }
 
     /// The stamp is that of the oldest sample, so that no sample is said to be newer than it is.
-    fn publish_joint_states(&self, snapshot: &Snapshot) {
+    fn joint_states_of(&self, snapshot: &Snapshot) -> Option<JointState> {
         let joints = self.known(snapshot).map(|(name, joint)| (name, &joint.servo));
         let known = joints.chain(self.known_mimics(snapshot));
-        let Some(oldest) = known.clone().map(|(_, servo)| servo.stamp).min() else { return };
+        let oldest = known.clone().map(|(_, servo)| servo.stamp).min()?;
         let column = |value: fn(&ServoReport) -> f64| known.clone().map(|(_, servo)| value(servo)).collect();
-        let message = JointState {
+        Some(JointState {
             header: Header { stamp: stamp_of(oldest), ..Header::default() },
             name: known.clone().map(|(name, _)| name.clone()).collect(),
             position: column(|servo| servo.position),
             velocity: column(|servo| servo.velocity),
             effort: column(|servo| servo.effort),
-        };
-        publish(&self.joint_states, &message);
+        })
     }
 
     fn publish_dynamic_joint_states(&self, snapshot: &Snapshot) {

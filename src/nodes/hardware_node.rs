@@ -5,6 +5,7 @@ use futures::StreamExt as _;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::{Context, QosProfile};
 
+use super::hardware::RobotState;
 use super::messages::joint_command;
 use super::ros::{self, NodeBuilder};
 use super::running_arm::RunningArm;
@@ -23,7 +24,8 @@ use crate::servo::setup::{arm_setup, robot_model};
 pub async fn run(context: Context) -> anyhow::Result<()> {
     let mut builder = NodeBuilder::new(&context, "hardware_node", "")?;
     let config = builder.config(&[Part::Hardware])?;
-    let mut setup = arm_setup(&config, &robot_model(&config.arm)?)?;
+    let model = robot_model(&config.arm)?;
+    let mut setup = arm_setup(&config, &model)?;
     let gazebo = gazebo::connect(&mut builder, &mut setup)?;
     let joints = setup.joints.clone();
 
@@ -31,7 +33,8 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let HardwareConfig { command_timeout, command_guard_rad, .. } = setup.hardware;
     let stream = CommandStream::new(setup.period.as_secs_f64(), command_timeout, command_guard_rad);
     let (commander, mut commands) = StreamCommander::new(stream);
-    let (publisher, mut services) = hardware::offer(&mut builder, &setup, requests)?;
+    let robot_state = RobotState::offer(&mut builder.node, &config, &model)?;
+    let (publisher, mut services) = hardware::offer(&mut builder, &setup, robot_state, requests)?;
     let mut messages = builder
         .node
         .subscribe::<JointState>("joint_commands", QosProfile::default())

@@ -82,7 +82,7 @@ pub fn offer(
     let robot = Robot::new(model, &config.borrow().arm);
     let groups = groups(&robot, &config.borrow(), controllers)?;
     let measured = states::listen(node, &robot.model)?;
-    let transforms = Transforms::listen(node)?;
+    let transforms = Transforms::listen(node, &config.borrow().arm.frame_prefix)?;
     let collisions = collisions(&robot.model, &config.borrow().ik.collision);
     let is_active = config.borrow().ik.autostart.into();
     let context = Arc::new(IkContext { is_active, robot, groups, config, measured, transforms, collisions });

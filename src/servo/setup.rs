@@ -122,15 +122,23 @@ pub enum SetupError {
 /// # Errors
 /// Where it cannot be found, read or understood.
 pub fn robot_model(config: &ArmConfig) -> Result<RobotModel, SetupError> {
-    let (origin, text) = if config.robot_description.is_empty() {
-        let path = locate(&config.urdf)?;
-        let text =
-            std::fs::read_to_string(&path).map_err(|cause| SetupError::Read { path: path.clone(), cause })?;
-        (path.display().to_string(), text)
-    } else {
-        ("in parameter `robot_description`".to_owned(), config.robot_description.clone())
-    };
+    let (origin, text) = robot_description(config)?;
     RobotModel::from_urdf(&text).map_err(|cause| SetupError::Model { origin, cause })
+}
+
+/// Where the URDF comes from that the configuration names, and its text.
+///
+/// # Errors
+/// Where it cannot be found or read.
+pub fn robot_description(config: &ArmConfig) -> Result<(String, String), SetupError> {
+    if !config.robot_description.is_empty() {
+        return Ok(("in parameter `robot_description`".to_owned(), config.robot_description.clone()));
+    }
+    let path = locate(&config.urdf)?;
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok((path.display().to_string(), text)),
+        Err(cause) => Err(SetupError::Read { path, cause }),
+    }
 }
 
 /// Puts the arm together.

@@ -23,7 +23,7 @@ pub struct Options {
     #[command(flatten)]
     arm: ArmOptions,
     /// The picture, .svg or .png.
-    #[arg(long, value_name = "FILE", value_parser = picture_file)]
+    #[arg(long, value_name = "FILE", value_parser = super::picture::file)]
     out: PathBuf,
     /// The size of a cell, and the thickness of the cuts, in metres; otherwise about a 50th of the reach.
     #[arg(long, value_name = "M", value_parser = positive)]
@@ -49,14 +49,6 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
     let survey = Survey::of(&arm, options.axis, cuts, options.samples)?;
     picture::draw(&arm, &survey, &options.out)
         .with_context(|| format!("cannot draw {}", options.out.display()))
-}
-
-fn picture_file(text: &str) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("svg" | "png") => Ok(path),
-        _ => Err("its name must end in .svg or .png".to_owned()),
-    }
 }
 
 fn finite(text: &str) -> Result<f64, String> {

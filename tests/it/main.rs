@@ -31,6 +31,7 @@ mod kinematics_tree;
 mod merged_arm;
 mod other_servos;
 mod port_closed;
+mod recordings;
 mod register_servos;
 mod rustypot_client;
 mod rustypot_dynamixel;

@@ -31,7 +31,7 @@ def test_colcon_installs_executables_and_shares(tmp_path: pathlib.Path):
         assert installed.wait() == 0, installed.output
     share = prefix / "share/servo_arm"
     assert (share / "package.xml").is_file()
-    for folder in ("launch", "config", "urdf"):
+    for folder in ("launch", "config", "rviz", "urdf"):
         ours = {path.relative_to(copy) for path in (copy / folder).rglob("*") if path.is_file()}
         assert ours <= {path.relative_to(share) for path in share.rglob("*")}
     assert (prefix / "share/ament_index/resource_index/packages/servo_arm").is_file()

@@ -275,18 +275,21 @@ def test_poses_where_the_arm_is_already_are_a_motion_that_is_over(motions: Motio
 # Stopping
 
 
-def test_stop_ends_a_line_and_its_client_is_told(motions: Motions):
-    start = tip_at(motions.reference())
-    end = pose_of(moved(start, 0.0, -0.2, 0.0))
-    service = motions.client.service(GetCartesianPath, "ik_node/move_linear")
+def slow_line(motions: Motions, to: numpy.ndarray, velocity: float = 0.05):
+    """A line that takes a while: the future of its answer."""
     request = GetCartesianPath.Request(
         header=Header(frame_id="base_link"),
         group_name="arm",
-        waypoints=[end],
+        waypoints=[pose_of(to)],
         max_step=0.01,
-        max_velocity_scaling_factor=0.05,
+        max_velocity_scaling_factor=velocity,
     )
-    answer = service.call_async(request)
+    return motions.client.service(GetCartesianPath, "ik_node/move_linear").call_async(request)
+
+
+def test_stop_ends_a_line_and_its_client_is_told(motions: Motions):
+    start = tip_at(motions.reference())
+    answer = slow_line(motions, moved(start, 0.0, -0.2, 0.0))
     y = float(start[1, 3])
     motions.client.spin_until(lambda: tip_at(motions.reference())[1, 3] < y - 0.01, "a motion")
     stopped = motions.client.call(Trigger, "ik_node/stop")
@@ -303,15 +306,7 @@ def test_stop_ends_a_line_and_its_client_is_told(motions: Motions):
 
 def test_a_target_takes_the_place_of_a_line(motions: Motions):
     start = tip_at(motions.reference())
-    service = motions.client.service(GetCartesianPath, "ik_node/move_linear")
-    request = GetCartesianPath.Request(
-        header=Header(frame_id="base_link"),
-        group_name="arm",
-        waypoints=[pose_of(moved(start, 0.0, -0.2, 0.0))],
-        max_step=0.01,
-        max_velocity_scaling_factor=0.05,
-    )
-    answer = service.call_async(request)
+    answer = slow_line(motions, moved(start, 0.0, -0.2, 0.0))
     y = float(start[1, 3])
     motions.client.spin_until(lambda: tip_at(motions.reference())[1, 3] < y - 0.01, "a motion")
     wanted = tip_at([0.5, 0.2, 0.1, 0.8, 0.3])
@@ -326,12 +321,14 @@ def test_a_target_takes_the_place_of_a_line(motions: Motions):
 
 def test_target_and_path_are_markers_that_latecomers_see_too(motions: Motions):
     start = tip_at(motions.reference())
-    motions.linear(moved(start, 0.0, -0.05, 0.0))
+    answer = slow_line(motions, moved(start, 0.0, -0.05, 0.0), 0.005)
     heard: list = []
     subscription = motions.client.node.create_subscription(MarkerArray, "ik_node/markers", heard.append, LATCHED)
-    motions.client.spin_until(lambda: heard, "markers")
+    shown = lambda: [array for array in heard if len(array.markers) == 3]  # noqa: E731
+    motions.client.spin_until(shown, "markers")
+    assert not answer.done()
     motions.client.node.destroy_subscription(subscription)
-    cleared, target, path = heard[-1].markers
+    cleared, target, path = shown()[-1].markers
     assert cleared.action == Marker.DELETEALL
     assert (target.ns, target.type, len(target.points)) == ("target_pose", Marker.LINE_LIST, 6)
     assert (path.ns, path.type) == ("planned_path", Marker.LINE_STRIP)
@@ -339,3 +336,5 @@ def test_target_and_path_are_markers_that_latecomers_see_too(motions: Motions):
     first, last = path.points[0], path.points[-1]
     assert math.dist((first.x, first.y, first.z), start[:3, 3]) < 1e-4
     assert abs(math.dist((first.x, first.y, first.z), (last.x, last.y, last.z)) - 0.05) < 1e-4
+    motions.client.call(Trigger, "ik_node/stop")
+    motions.client.wait_for(answer, "the end of the line")

@@ -8,7 +8,7 @@ import pytest
 
 from harness import ROOT
 
-WORDS = ["demo", "test", "bench", "shell", "setup", "clean", "help"]
+WORDS = ["demo", "plot", "test", "bench", "shell", "setup", "clean", "help"]
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ WORDS = ["demo", "test", "bench", "shell", "setup", "clean", "help"]
         ["dance"],
         ["demo", "--fast"],
         ["demo", "--config"],
+        ["demo", "--record"],
+        ["plot"],
+        ["plot", "--out", "a.svg"],
+        ["plot", "a.mcap", "a.svg", "b.svg"],
         ["test", "one", "two"],
         ["test", "--all"],
         ["bench"],
@@ -92,7 +96,7 @@ def test_the_package_itself_is_known_to_ros():
     prefixes = environment_of_shell()["AMENT_PREFIX_PATH"].split(":")
     overlay = pathlib.Path(prefixes[0])
     assert (overlay / "share/ament_index/resource_index/packages/servo_arm").exists()
-    for name in ("package.xml", "launch", "config", "urdf"):
+    for name in ("package.xml", "launch", "config", "rviz", "urdf"):
         assert (overlay / "share/servo_arm" / name).samefile(ROOT / name)
 
 

@@ -7,6 +7,7 @@ mod clients;
 mod controllers;
 mod observer;
 mod processes;
+mod recorder;
 mod report;
 mod script;
 mod table;
@@ -29,6 +30,7 @@ use clients::{Available, Clients, Ended};
 use controllers::Controllers;
 use observer::Observer;
 use processes::Processes;
+use recorder::Recorder;
 use report::{GoalTimes, Report};
 use script::{Motion, Script, Step};
 use table::Table;
@@ -50,6 +52,9 @@ struct Arguments {
     /// End after this many seconds
     #[arg(long, value_name = "N", value_parser = seconds)]
     seconds: Option<f64>,
+    /// Record what is published, into a new MCAP file for Foxglove, `ros2 bag` and `servo_tool plot`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
     /// Run hardware and controller as processes of their own
     #[arg(long)]
     separate: bool,
@@ -85,6 +90,8 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     let mut builder = ros::NodeBuilder::new(&context, "arm_demo", "")?;
     let observer = Observer::new(&context, &mut builder.node, &setup.joints, &controllers)?;
     let (clients, available) = Clients::new(&mut builder.node, &controllers)?;
+    let recorder = arguments.record.as_ref().map(|file| Recorder::start(&context, file, &controllers));
+    let recorder = recorder.transpose()?;
     let spinning = ros::spin([builder])?;
 
     let own = std::env::current_exe().context("cannot find our own executable")?;
@@ -94,6 +101,7 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     let wire = Wire::watch(&setup.hardware.buses, |bus| processes.control_socket(bus))?;
     processes.start_nodes(&config_file, arguments.separate)?;
     let script = Script::new(&controllers);
+    let file = arguments.record.clone();
     let demo = Demo { arguments, controllers, observer, clients, wire, script };
     let driven = tokio::select! {
         driven = demo.drive(&mut processes, available) => driven.map(Some),
@@ -101,8 +109,12 @@ async fn run(context: r2r::Context, arguments: Arguments) -> anyhow::Result<()> 
     };
     let ended = processes.stop().await;
     drop(spinning);
+    let recorded = recorder.map(Recorder::finish);
     let report = driven?;
     ended?;
+    if let (Some(messages), Some(file)) = (recorded.transpose()?, file) {
+        println!("{messages} messages recorded to {}", file.display());
+    }
     match report {
         Some(report) if !report.succeeded() => bail!("a goal did not succeed"),
         _ => Ok(()),

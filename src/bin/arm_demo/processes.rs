@@ -79,6 +79,8 @@ impl Processes {
         for name in names {
             let mut command = executable(&self.executables, name);
             command.args(["--ros-args", "--log-level", "warn", "--params-file"]).arg(config);
+            // Nobody else is there to show the arm to viewers.
+            command.args(["-p", "hardware_node:publish_robot_state:=true"]);
             for bus in &self.buses {
                 let (parameter, port) = (port_parameter(bus), self.port(bus));
                 // The other nodes of the process know of no buses.

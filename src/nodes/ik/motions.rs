@@ -3,19 +3,22 @@
 //! `~/target_pose` and `~/target_joints` are gone to on the fastest way; a new one takes the place of what is under way.
 //! `~/move_linear` goes along a line and answers when that has ended; `~/stop` ends whatever there is;
 //! `compute_cartesian_path` only plans. Nothing is executed that was asked for wrongly: the reason is in the answer and
-//! on `/rosout`.
+//! on `/rosout`. What is planned and where the tip was are markers; one of them can be dragged, and is a target then.
 
 mod execution;
+mod interactive;
 mod linear;
 mod markers;
 mod start;
 mod targets;
+mod trail;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use futures::StreamExt as _;
+use nalgebra::Isometry3;
 use r2r::geometry_msgs::msg::PoseStamped;
 use r2r::moveit_msgs::srv::GetCartesianPath;
 use r2r::sensor_msgs::msg::JointState;
@@ -28,7 +31,7 @@ use super::groups::Group;
 use crate::nodes::parameters::{respond, service};
 use execution::Execution;
 use linear::Line;
-use markers::Markers;
+use markers::{Markers, Shown};
 use start::References;
 
 /// What the motions work with.
@@ -72,12 +75,16 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<Rc<Mot
     let poses = poses.map_err(|error| anyhow!("cannot listen to ~/target_pose: {error}"))?;
     let shared = motions.clone();
     tokio::task::spawn_local(poses.for_each(move |pose| {
-        tokio::task::spawn_local(shared.clone().go_to_pose(pose));
+        tokio::task::spawn_local(shared.clone().go_to_pose(pose, "target_pose"));
         futures::future::ready(())
     }));
     let joints = node.subscribe::<JointState>("~/target_joints", QosProfile::default());
     let joints = joints.map_err(|error| anyhow!("cannot listen to ~/target_joints: {error}"))?;
     let shared = motions.clone();
+    trail::offer(node, &motions)?;
+    if context.settings().markers.interactive {
+        interactive::offer(node, &motions)?;
+    }
     tokio::task::spawn_local(joints.for_each(move |joints| {
         tokio::task::spawn_local(shared.clone().go_to_joints(joints));
         futures::future::ready(())
@@ -126,7 +133,7 @@ impl Motions {
         self.execution.halt().await.map_err(nothing)?;
         let start = self.references.at_rest(group, &self.context).await.map_err(nothing)?;
         let Line { response, tip, target, whole } = self.plan(asked, Some(start)).await.map_err(nothing)?;
-        self.markers.show(&group.base, &target, &tip);
+        let shown = self.show(group, &target, &tip);
         if !whole {
             let failure = Code::InvalidMotionPlan.because(format!(
                 "only {:.4} of the path can be gone, so that nothing is executed: {}",
@@ -135,7 +142,9 @@ impl Motions {
             return Err((failure, response));
         }
         let trajectory = response.solution.joint_trajectory.clone();
-        match self.execution.run(group, trajectory, turn).await {
+        let ended = self.execution.run(group, trajectory, turn).await;
+        drop(shown);
+        match ended {
             Ok(()) => Ok(response),
             Err(failure) => Err((failure, response)),
         }
@@ -168,6 +177,21 @@ impl Motions {
         let halted = self.execution.halt().await;
         self.markers.clear();
         halted
+    }
+
+    /// Shows targets and the way of the tip, in the base of a group, until what is given back is dropped; what was shown
+    /// before is gone.
+    fn show<'a>(&'a self, group: &Group, targets: &[Isometry3<f64>], tip: &[Isometry3<f64>]) -> Shown<'a> {
+        self.markers.show(self.context.transforms.name_of(&group.base), targets, tip)
+    }
+
+    /// Where the tip of the group that moves is measured in its base, if that is known.
+    fn tip(&self) -> Option<(&Group, Isometry3<f64>)> {
+        let group = self.moved_group("").ok()?;
+        let reach = group.reach(&self.context.robot, "").ok()?;
+        let positions = self.context.positions();
+        let at = reach.joints().map(|joint| positions.get(joint)).collect::<Option<Vec<f64>>>()?;
+        Some((group, reach.chain().tip_pose(&at)))
     }
 
     /// The group of this name; of an empty name the one that is configured, or the first that a controller drives.

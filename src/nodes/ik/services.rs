@@ -115,11 +115,14 @@ fn forward(
         return Err(Code::InvalidLinkName.because("fk_link_names is empty; name at least one link"));
     }
     let positions: Positions = context.positions().with(robot_state, model)?;
-    let frame = if header.frame_id.is_empty() { model.root() } else { plain(&header.frame_id) };
-    let frame_from_root = context.root_from(frame, &positions)?.inverse();
+    let frame = match plain(&header.frame_id) {
+        "" => context.transforms.name_of(model.root()),
+        frame => frame.to_owned(),
+    };
+    let frame_from_root = context.root_from(&frame, &positions)?.inverse();
     let (known, unknown): (Vec<&String>, Vec<&String>) =
         links.iter().partition(|link| model.frame(link).is_some());
-    let header = Header { stamp: stamp_now(), frame_id: frame.to_owned() };
+    let header = Header { stamp: stamp_now(), frame_id: frame };
     let stamped = |link: &&String| {
         let frame_from_link = frame_from_root * context.root_from(link, &positions)?;
         Ok(PoseStamped { header: header.clone(), pose: message_of(&frame_from_link) })

@@ -238,7 +238,7 @@ fn verdict(
 fn robot_state(context: &IkContext, reach: &Reach, found: &[f64], positions: &Positions) -> RobotState {
     let model = &context.robot.model;
     let mut joint_state = JointState {
-        header: Header { stamp: stamp_now(), frame_id: model.root().to_owned() },
+        header: Header { stamp: stamp_now(), frame_id: context.transforms.name_of(model.root()) },
         ..JointState::default()
     };
     let mut put = |name: &str, position: f64| {

@@ -19,6 +19,8 @@ use crate::kinematics::frames::{FrameError, FrameTree, root_from_frame};
 /// The transforms so far; cheap to clone, all clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Transforms {
+    /// What stands before the names of the robot's frames on ROS; in the tree and in the model nothing does.
+    prefix: Arc<str>,
     tree: Arc<RwLock<FrameTree>>,
 }
 
@@ -26,12 +28,12 @@ pub struct Transforms {
 const QUATERNION_TOLERANCE: f64 = 0.1;
 
 impl Transforms {
-    /// Listens to both topics, on the task's own time.
+    /// Listens to both topics, on the task's own time; the robot's frames have `prefix` there.
     ///
     /// # Errors
     /// Where that cannot be.
-    pub fn listen(node: &mut Node) -> anyhow::Result<Self> {
-        let transforms = Self::default();
+    pub fn listen(node: &mut Node, prefix: &str) -> anyhow::Result<Self> {
+        let transforms = Self { prefix: prefix.into(), tree: Arc::default() };
         let moving = QosProfile::default().keep_last(100);
         let fixed = QosProfile { durability: DurabilityPolicy::TransientLocal, ..moving.clone() };
         for (topic, qos) in [("/tf", moving), ("/tf_static", fixed)] {
@@ -50,7 +52,7 @@ impl Transforms {
     fn take(&self, message: &TFMessage) {
         let mut tree = self.tree.write().unwrap_or_else(PoisonError::into_inner);
         for TransformStamped { header, child_frame_id, transform } in &message.transforms {
-            let (frame, parent) = (plain(child_frame_id), plain(&header.frame_id));
+            let (frame, parent) = (self.bare(child_frame_id), self.bare(&header.frame_id));
             let Some(parent_from_frame) = isometry_of(transform) else {
                 // Whoever broadcasts it does so again and again.
                 tracing::debug!("/tf: the transform from `{frame}` to `{parent}` is none; it does not count");
@@ -61,6 +63,17 @@ impl Transforms {
                 tree.set(frame, parent, parent_from_frame, stamp_nanos);
             }
         }
+    }
+
+    /// A frame's name without what stands before that of each of the robot's frames; old files begin it with a slash.
+    pub fn bare<'a>(&self, frame: &'a str) -> &'a str {
+        let frame = plain(frame);
+        frame.strip_prefix(&*self.prefix).unwrap_or(frame)
+    }
+
+    /// The name of one of the robot's frames, as ROS knows it.
+    pub fn name_of(&self, frame: &str) -> String {
+        format!("{}{frame}", self.prefix)
     }
 
     /// Where `frame` is in the root of `model`, with its joints where `position_of` says (rad or m). The empty frame is
@@ -74,7 +87,8 @@ impl Transforms {
         frame: &str,
         position_of: &dyn Fn(&str) -> Option<f64>,
     ) -> Result<Isometry3<f64>, FrameError> {
-        let frame = plain(frame);
+        let plain = plain(frame);
+        let frame = if model.frame(plain).is_some() { plain } else { self.bare(plain) };
         if frame.is_empty() {
             return Ok(Isometry3::identity());
         }

@@ -1,10 +1,7 @@
 //! Draws a survey: both cuts at one scale, the arm in them, and what the colours mean.
-//!
-//! The font comes along, so that the picture is the same on every machine.
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use nalgebra::Vector3;
 use plotters::chart::{ChartBuilder, ChartContext};
 use plotters::coord::Shift;
@@ -14,10 +11,11 @@ use plotters::prelude::{
     EmptyElement, IntoDrawingArea as _, PathElement, RGBColor, Rectangle, SVGBackend, Text, WHITE,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{Color as _, FontStyle, IntoFont as _, IntoTextStyle as _, register_font};
+use plotters::style::{Color as _, IntoFont as _, IntoTextStyle as _};
 
 use super::map::{Cut, DIRECTIONS, Survey};
 use crate::tool::arm::Arm;
+use crate::tool::picture::{self, Format};
 
 /// From few to many directions; lightness alone tells them apart, too.
 const COLOURS: [RGBColor; 6] = [
@@ -43,16 +41,11 @@ type Panel<'a, B> = ChartContext<'a, B, Cartesian2d<RangedCoordf64, RangedCoordf
 
 /// Draws into a file whose name ends in .svg or .png.
 pub(super) fn draw(arm: &Arm, survey: &Survey, file: &Path) -> anyhow::Result<()> {
-    register_font("sans-serif", FontStyle::Normal, dejavu::sans::regular())
-        .ok()
-        .context("the font cannot be read")?;
-    // A file that cannot be written says why; the backends do not.
-    std::fs::write(file, "")?;
+    let format = picture::begin(file)?;
     let sheet = Sheet::of(survey);
-    if file.extension().is_some_and(|extension| extension == "svg") {
-        sheet.draw(arm, survey, &SVGBackend::new(file, sheet.size).into_drawing_area())
-    } else {
-        sheet.draw(arm, survey, &BitMapBackend::new(file, sheet.size).into_drawing_area())
+    match format {
+        Format::Svg => sheet.draw(arm, survey, &SVGBackend::new(file, sheet.size).into_drawing_area()),
+        Format::Png => sheet.draw(arm, survey, &BitMapBackend::new(file, sheet.size).into_drawing_area()),
     }
 }
 

@@ -19,7 +19,6 @@ use crate::config::live::LiveConfig;
 use crate::kinematics::ik::Positions;
 use crate::nodes::ik::IkContext;
 use crate::nodes::ik::groups::Group;
-use crate::nodes::ik::tf::plain;
 use crate::nodes::messages::time_of;
 use crate::nodes::parameters::{respond, service};
 use crate::servo::clock;
@@ -124,7 +123,7 @@ impl Intake {
     fn twist(&self, message: &TwistStamped) -> Result<Command, String> {
         let vector = |VectorMessage { x, y, z }: &VectorMessage| Vector3::new(*x, *y, *z);
         let (linear, angular) = (vector(&message.twist.linear), vector(&message.twist.angular));
-        let frame = match plain(&message.header.frame_id) {
+        let frame = match self.context.transforms.bare(&message.header.frame_id) {
             "" => TwistFrame::Base,
             frame if frame == self.base => TwistFrame::Base,
             frame if frame == self.tip => TwistFrame::Tip,

@@ -1,14 +1,17 @@
 //! What is planned, to be seen: the target's axes and the way of the tip, in the base frame of the group.
+//!
+//! Markers have no stamp and stay with their frame: they are where that is now, whoever's clock is looked at.
+
+use std::cell::Cell;
 
 use anyhow::anyhow;
 use nalgebra::{Isometry3, Vector3};
 use r2r::geometry_msgs::msg::{Point, Pose, Quaternion, Vector3 as Vector3Message};
-use r2r::qos::DurabilityPolicy;
 use r2r::std_msgs::msg::{ColorRGBA, Header};
 use r2r::visualization_msgs::msg::{Marker, MarkerArray};
-use r2r::{Node, Publisher, QosProfile};
+use r2r::{Node, Publisher};
 
-use crate::nodes::messages::stamp_now;
+use crate::nodes::hardware::{latched, publish};
 
 /// How long the axes of a target are, and how thick they and the path are (m).
 const AXIS_LENGTH: f64 = 0.05;
@@ -20,43 +23,64 @@ const MOST_POINTS: usize = 500;
 /// Publishes `~/markers`; who comes later still gets the last.
 pub(super) struct Markers {
     publisher: Publisher<MarkerArray>,
+    /// Counts what was shown.
+    shown: Cell<u64>,
 }
 
-impl Markers {
-    pub(super) fn new(node: &mut Node) -> anyhow::Result<Self> {
-        let qos =
-            QosProfile { durability: DurabilityPolicy::TransientLocal, ..QosProfile::default().keep_last(1) };
-        let publisher = node.create_publisher("~/markers", qos);
-        Ok(Self { publisher: publisher.map_err(|error| anyhow!("cannot publish ~/markers: {error}"))? })
-    }
+/// Something that is shown until this is dropped, or something else is shown.
+pub(super) struct Shown<'a> {
+    markers: &'a Markers,
+    number: u64,
+}
 
-    /// Shows targets and the way of the tip, both in `base`, in place of what was shown.
-    pub(super) fn show(&self, base: &str, targets: &[Isometry3<f64>], tip: &[Isometry3<f64>]) {
-        let header = Header { stamp: stamp_now(), frame_id: base.to_owned() };
-        let mut markers = vec![delete_all(&header)];
-        let axes = targets.iter().flat_map(axes);
-        markers.push(lines(&header, "target_pose", Marker::LINE_LIST as i32, AXIS_WIDTH, axes));
-        let step = tip.len().div_ceil(MOST_POINTS).max(1);
-        let last = tip.last().filter(|_| tip.len() % step != 1);
-        let white = color(1.0, 1.0, 1.0);
-        let way = tip.iter().step_by(step).chain(last).map(|pose| (pose.translation.vector, white.clone()));
-        markers.push(lines(&header, "planned_path", Marker::LINE_STRIP as i32, PATH_WIDTH, way));
-        self.publish(markers);
-    }
-
-    /// Shows nothing.
-    pub(super) fn clear(&self) {
-        self.publish(vec![delete_all(&Header { stamp: stamp_now(), frame_id: String::new() })]);
-    }
-
-    fn publish(&self, markers: Vec<Marker>) {
-        if let Err(error) = self.publisher.publish(&MarkerArray { markers }) {
-            tracing::debug!(%error, "markers were not published");
+impl Drop for Shown<'_> {
+    fn drop(&mut self) {
+        if self.markers.shown.get() == self.number {
+            self.markers.clear();
         }
     }
 }
 
-type Vertex = (Vector3<f64>, ColorRGBA);
+impl Markers {
+    pub(super) fn new(node: &mut Node) -> anyhow::Result<Self> {
+        let publisher = node.create_publisher("~/markers", latched());
+        let publisher = publisher.map_err(|error| anyhow!("cannot publish ~/markers: {error}"))?;
+        Ok(Self { publisher, shown: Cell::new(0) })
+    }
+
+    /// Shows targets and the way of the tip, both in `base`, in place of what was shown.
+    pub(super) fn show(&self, base: String, targets: &[Isometry3<f64>], tip: &[Isometry3<f64>]) -> Shown<'_> {
+        let header = Header { frame_id: base, ..Header::default() };
+        let mut markers = vec![delete_all()];
+        if !targets.is_empty() {
+            let axes = targets.iter().flat_map(axes);
+            markers.push(lines(&header, "target_pose", Marker::LINE_LIST as i32, AXIS_WIDTH, axes));
+        }
+        let step = tip.len().div_ceil(MOST_POINTS).max(1);
+        let last = tip.last().filter(|_| tip.len() % step != 1);
+        let white = color(1.0, 1.0, 1.0);
+        let way = tip.iter().step_by(step).chain(last).map(|pose| (pose.translation.vector, white.clone()));
+        // One point is no line.
+        if 1 < tip.len() {
+            markers.push(lines(&header, "planned_path", Marker::LINE_STRIP as i32, PATH_WIDTH, way));
+        }
+        self.publish(markers);
+        Shown { markers: self, number: self.shown.get() }
+    }
+
+    /// Shows nothing.
+    pub(super) fn clear(&self) {
+        self.publish(vec![delete_all()]);
+    }
+
+    fn publish(&self, markers: Vec<Marker>) {
+        self.shown.set(self.shown.get().wrapping_add(1));
+        publish(&self.publisher, &MarkerArray { markers });
+    }
+}
+
+/// A point of a line (m), and its colour there.
+pub(super) type Vertex = (Vector3<f64>, ColorRGBA);
 
 /// Red, green and blue from the origin along x, y and z.
 fn axes(pose: &Isometry3<f64>) -> Vec<Vertex> {
@@ -73,7 +97,8 @@ fn axes(pose: &Isometry3<f64>) -> Vec<Vertex> {
     directions.into_iter().flat_map(axis).collect()
 }
 
-fn lines(
+/// A marker of lines; its id is 0, so there is one of each namespace.
+pub(super) fn lines(
     header: &Header,
     namespace: &str,
     kind: i32,
@@ -89,16 +114,17 @@ fn lines(
         pose: Pose { orientation: Quaternion { w: 1.0, ..Quaternion::default() }, ..Pose::default() },
         scale: Vector3Message { x: width, ..Vector3Message::default() },
         color: color(1.0, 1.0, 1.0),
+        frame_locked: true,
         points,
         colors,
         ..Marker::default()
     }
 }
 
-fn delete_all(header: &Header) -> Marker {
-    Marker { header: header.clone(), action: Marker::DELETEALL as i32, ..Marker::default() }
+fn delete_all() -> Marker {
+    Marker { action: Marker::DELETEALL as i32, ..Marker::default() }
 }
 
-fn color(r: f32, g: f32, b: f32) -> ColorRGBA {
+pub(super) fn color(r: f32, g: f32, b: f32) -> ColorRGBA {
     ColorRGBA { r, g, b, a: 1.0 }
 }

@@ -21,10 +21,11 @@ use crate::kinematics::ik::{Answer, Goal, Search, Status, Tolerance};
 const STAY_NEAR: f64 = 1.0;
 
 impl Motions {
-    pub(super) async fn go_to_pose(self: Rc<Self>, pose: PoseStamped) {
+    /// Goes to a pose until it is there, or not going there any more; a reason is told of the topic that it came by.
+    pub(super) async fn go_to_pose(self: Rc<Self>, pose: PoseStamped, topic: &str) {
         let turn = self.execution.next_turn();
         if let Err(failure) = self.to_pose(pose, turn).await {
-            self.tell("target_pose", &failure);
+            self.tell(topic, &failure);
         }
     }
 
@@ -55,7 +56,7 @@ impl Motions {
             )));
         }
         let tip = way(&reach, &positions, &answer.positions);
-        self.markers.show(&group.base, &[base_from_target], &tip);
+        let _shown = self.show(group, &[base_from_target], &tip);
         let names = reach.joints().map(str::to_owned).collect();
         self.execution.run(group, untimed(names, answer.positions.to_vec()), turn).await
     }
@@ -100,10 +101,17 @@ impl Motions {
             }
         }
         let mut all = self.references.of(group, &self.context)?;
+        let start = all.clone();
         names.iter().zip(&positions).for_each(|(name, position)| all.set(name, *position));
         // A goal may leave joints out only where that is configured; so it names all of the group's.
         let positions = group.joints.iter().filter_map(|joint| all.get(joint)).collect();
-        self.markers.clear();
+        let reach = group.reach(&self.context.robot, "").ok();
+        let way = reach.and_then(|reach| {
+            let to: Option<Vec<f64>> = reach.joints().map(|joint| all.get(joint)).collect();
+            Some(way(&reach, &start, &to?))
+        });
+        let way = way.unwrap_or_default();
+        let _shown = self.show(group, way.last().map_or(&[], std::slice::from_ref), &way);
         self.execution.run(group, untimed(group.joints.clone(), positions), turn).await
     }
 
