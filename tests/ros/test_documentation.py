@@ -57,7 +57,7 @@ RUN_BY = [
     (r"ros2 launch servo_arm arm.launch.py .*port:=/dev/.*", HARDWARE),
     (
         r"ros2 launch servo_arm (arm.launch.py sim:=gazebo|gazebo.launch.py)( .*)?"
-        r"|gz sim .*|ros2 run ros_gz_bridge .*|arm_node .* -p backend:=gazebo .*",
+        r"|gz (sim|service) .*|ros2 run ros_gz_bridge .*|arm_node .* -p backend:=gazebo .*",
         GAZEBO,
     ),
     (r"ros2 launch servo_arm view.launch.py.*|rviz2 .*", WINDOW),
