@@ -137,6 +137,8 @@ pub struct ArmCore {
     measured: Vec<MeasuredJoint>,
     misses: Vec<u32>,
     commands: Vec<f64>,
+    /// The commands before the last answer of any servo.
+    heard: Vec<f64>,
     references: Vec<Reference>,
     /// The greatest effort of each joint (N m or N); infinite for the configured one.
     efforts: Vec<f64>,
@@ -157,7 +159,7 @@ pub struct ArmCore {
 /// A servo that was silent for so many cycles may have been without power.
 const SUSPICIOUS_MISSES: u32 = 2;
 /// A line on which no servo has answered for so many cycles carries nothing.
-const MISSES_OF_A_DEAD_LINE: u32 = 4;
+const MISSES_OF_A_DEAD_LINE: u32 = 2;
 const TRANSITIONS_CAPACITY: usize = 32;
 
 impl ArmCore {
@@ -171,6 +173,7 @@ impl ArmCore {
             measured: vec![MeasuredJoint::default(); joints],
             misses: vec![0; joints],
             commands: vec![0.0; joints],
+            heard: vec![0.0; joints],
             references: vec![Reference::Hold; joints],
             efforts: vec![f64::INFINITY; joints],
             efforts_asked: vec![f64::INFINITY; joints],
@@ -384,6 +387,7 @@ impl ArmCore {
         for (joint, measured) in self.measured.iter().enumerate() {
             let position = self.torque.holding_position(joint, measured.position);
             self.commands[joint] = position;
+            self.heard[joint] = position;
             self.limiters[joint].reset(position);
         }
         self.caring.relax_none();
@@ -432,18 +436,29 @@ impl ArmCore {
         }
     }
 
-    /// Where nobody answers perhaps nobody listens either: until they do, all joints come to rest. Not where they were
-    /// heard last: it may be the answers only that do not come, and whoever hears everything must not be sent back.
+    /// Where nobody answers, nobody listens either: joints whose line is dead go back to what was heard last, and on from
+    /// there; step by step, as it may be the answers only that do not come. The others come to rest meanwhile.
     fn awaits_answers(&mut self) -> bool {
-        let is_dead = |line: &usize| {
-            let of_line = self.lines.iter().zip(&self.misses).filter(|(of, _)| *of == line);
-            of_line.map(|(_, misses)| *misses).min() >= Some(MISSES_OF_A_DEAD_LINE)
+        let (lines, misses) = (&self.lines, &self.misses);
+        let silence = |line: usize| {
+            let of_line = lines.iter().zip(misses).filter(|(of, _)| **of == line);
+            of_line.map(|(_, misses)| *misses).min().unwrap_or(0)
         };
-        if !self.lines.iter().any(is_dead) {
+        let mut is_dead = false;
+        for ((line, heard), command) in lines.iter().zip(&mut self.heard).zip(&self.commands) {
+            let silent_for = silence(*line);
+            if silent_for == 0 {
+                *heard = *command;
+            }
+            is_dead |= MISSES_OF_A_DEAD_LINE <= silent_for;
+        }
+        if !is_dead {
             return false;
         }
-        for (limiter, command) in self.limiters.iter_mut().zip(&mut self.commands) {
-            *command = limiter.brake();
+        let joints = self.limiters.iter_mut().zip(&mut self.commands);
+        for ((limiter, command), (heard, line)) in joints.zip(self.heard.iter().zip(lines)) {
+            let is_heard = silence(*line) < MISSES_OF_A_DEAD_LINE;
+            *command = if is_heard { limiter.brake() } else { limiter.step_back(*heard) };
         }
         true
     }

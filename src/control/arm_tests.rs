@@ -162,58 +162,57 @@ fn switching_on_writes_where_the_joints_are_before_torque_and_nothing_else() {
     assert_eq!(bench.source.held_at, [0.3, -0.4]);
 }
 
-/// Turns the bench; the commands stay within the limits of velocity and acceleration, and never turn back.
-fn cycles_forward(bench: &mut Bench, count: usize) {
-    for _ in 0..count {
-        let before: Vec<f64> = (0..2).map(|joint| bench.core.command_velocity(joint)).collect();
-        bench.cycle();
-        for (joint, before) in before.into_iter().enumerate() {
-            let velocity = bench.core.command_velocity(joint);
-            assert!((-1e-9..=2.0 + 1e-9).contains(&velocity), "joint {joint}: {velocity}");
-            assert!(
-                (velocity - before).abs() <= 20.0 * PERIOD + 1e-9,
-                "joint {joint}: {before} to {velocity}"
-            );
+#[test]
+fn on_a_dead_line_the_arm_stays_where_it_was_heard_last_and_goes_on_from_there_within_its_limits() {
+    let mut bench = Bench::holding(TorquePolicy::Hold);
+    bench.source.wanted = Some(1.5);
+    bench.run(30);
+    let heard = bench.written.last().unwrap()[0];
+    bench.silent = [true; 2];
+    let mut before = heard;
+    let mut cycles = |bench: &mut Bench, count: usize| {
+        for _ in 0..count {
+            bench.cycle();
+            let command = bench.core.commands()[0];
+            assert!((command - before).abs() <= 2.0 * PERIOD + 1e-9, "from {before} to {command}");
+            before = command;
         }
-    }
-}
-
-#[test]
-fn on_a_dead_line_the_arm_brakes_and_goes_on_within_its_limits() {
-    let mut bench = Bench::holding(TorquePolicy::Hold);
-    bench.source.wanted = Some(1.5);
-    bench.run(30);
-    bench.silent = [true; 2];
-    cycles_forward(&mut bench, 9);
-    assert!(bench.core.command_velocity(0) < 1.0, "it brakes");
+        before
+    };
+    // It may be the answers only that do not come: then the way back is within the limits, too.
+    let kept = cycles(&mut bench, 9);
+    assert!((kept - heard).abs() <= 2.0 * PERIOD + 1e-9, "from {heard} to {kept}");
+    assert_eq!(bench.core.command_velocity(0), 0.0);
     bench.silent = [false; 2];
-    cycles_forward(&mut bench, 200);
-    assert!((bench.core.commands()[0] - 1.5).abs() < 1e-6, "it arrives: {:?}", bench.core.commands());
+    let arrived = cycles(&mut bench, 200);
+    assert!((arrived - 1.5).abs() < 1e-6, "it arrives: {arrived}");
 }
 
 #[test]
-fn a_few_cycles_without_answers_are_no_dead_line() {
-    let mut bench = Bench::holding(TorquePolicy::Hold);
-    bench.source.wanted = Some(1.5);
-    bench.run(30);
-    let velocity = bench.core.command_velocity(0);
-    bench.silent = [true; 2];
-    bench.run(3);
-    assert_eq!(bench.core.command_velocity(0), velocity);
-}
-
-#[test]
-fn when_one_of_several_lines_is_dead_all_joints_brake_and_go_on_together() {
+fn when_one_of_several_lines_is_dead_the_joints_of_the_others_brake_and_all_go_on_together() {
     let mut bench = Bench::holding(TorquePolicy::Hold);
     bench.core.lines = vec![0, 1];
     bench.source.wanted = Some(1.5);
     bench.run(30);
+    let mut before = bench.core.commands().to_vec();
+    let mut cycles = |bench: &mut Bench, count: usize| {
+        for _ in 0..count {
+            bench.cycle();
+            for (before, command) in before.iter_mut().zip(bench.core.commands()) {
+                assert!((command - *before).abs() <= 2.0 * PERIOD + 1e-9, "from {before} to {command}");
+                *before = *command;
+            }
+        }
+        before.clone()
+    };
+    let velocity = bench.core.command_velocity(1);
     bench.silent = [true, false];
-    cycles_forward(&mut bench, 9);
-    assert!([0, 1].iter().all(|joint| bench.core.command_velocity(*joint) < 1.0), "both brake");
+    cycles(&mut bench, 9);
+    assert_eq!(bench.core.command_velocity(0), 0.0);
+    let slower = bench.core.command_velocity(1);
+    assert!(slower < velocity, "{slower} after {velocity}");
     bench.silent = [false; 2];
-    cycles_forward(&mut bench, 300);
-    let arrived = bench.core.commands();
+    let arrived = cycles(&mut bench, 300);
     assert!(arrived.iter().all(|arrived| (arrived - 1.5).abs() < 1e-6), "{arrived:?}");
 }
 

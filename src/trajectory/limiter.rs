@@ -71,6 +71,13 @@ impl Limiter {
         self.aim = Aim::at_rest(self.position);
     }
 
+    /// Stands still, a step nearer to `position`, no farther than the joint may go within a tick.
+    pub fn step_back(&mut self, position: f64) -> f64 {
+        let reach = self.rates.velocity * self.rates.period;
+        self.reset(self.position + (position - self.position).clamp(-reach, reach));
+        self.position
+    }
+
     /// The command told last.
     pub fn position(&self) -> f64 {
         self.position

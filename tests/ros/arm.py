@@ -95,6 +95,11 @@ class Writes:
     def goals(self, id: int) -> list[int]:
         return self.values(GOAL_POSITION, id)
 
+    def timed_goals(self, id: int) -> list[tuple[float, int]]:
+        """The same, each with the unix time at which it came."""
+        timed = ((write.unix_ns * 1e-9, write.value(GOAL_POSITION)) for write in self.all() if write.id == id)
+        return [(at, goal) for at, goal in timed if goal is not None]
+
     def distinct_goals(self) -> dict[int, set[int]]:
         return {id: set(self.goals(id)) for id in IDS}
 
