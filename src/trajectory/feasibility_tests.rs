@@ -134,8 +134,8 @@ proptest! {
             let factor = (velocity / 1e3).max((acceleration / 30.0).sqrt()).max((jerk / 1e4).cbrt());
             let found = peak.map_or(0.0, |peak| peak.factor);
             prop_assert!(factor <= found * (1.0 + 1e-6), "{factor} {peak:?}");
-            // Samples may miss the ramps of a line.
-            let is_seen = found <= factor * 1.02 + 1e-9;
+            // Samples miss a peak at the very end by a part of a step, and may miss the ramps of a line.
+            let is_seen = found <= factor * 1.05 + 1e-9;
             prop_assert!(is_seen || degree == Degree::Linear, "{factor} {peak:?}");
         }
     }
