@@ -66,15 +66,7 @@ const RESOLUTION: f64 = 1e-9;
 impl GazeboArm {
     /// An arm of which nothing is known yet.
     pub(super) fn new(link: Arc<GazeboLink>, setup: &ArmSetup) -> Self {
-        let nothing = ServoReport {
-            velocity: 0.0,
-            effort: f64::NAN,
-            temperature_degc: f64::NAN,
-            voltage_v: f64::NAN,
-            current_a: f64::NAN,
-            load: f64::NAN,
-            ..ServoReport::default()
-        };
+        let nothing = ServoReport { velocity: 0.0, ..ServoReport::untold() };
         Self {
             link,
             joints: setup.joints.clone(),

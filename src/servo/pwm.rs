@@ -48,7 +48,7 @@ impl PwmServos {
                     speed: config.speed.unwrap_or(servo.rating.max_velocity),
                     acceleration: config.acceleration,
                 };
-                let report = ServoReport { position: config.start_position, ..unknown() };
+                let report = ServoReport { position: config.start_position, ..ServoReport::untold() };
                 Servo { joint: servo.joint.clone(), config, report, model, goal: config.start_position }
             });
         Self { servos: servos.collect(), has_pulses: false, updated: None }
@@ -180,19 +180,6 @@ pub(super) fn twice_the_same<E>(
 
 /// Pulses that change slowly differ by no more from one answer to the next (rad).
 const ON_ITS_WAY: f64 = 0.05;
-
-/// A report of a servo that tells nothing.
-fn unknown() -> ServoReport {
-    ServoReport {
-        velocity: f64::NAN,
-        effort: f64::NAN,
-        temperature_degc: f64::NAN,
-        voltage_v: f64::NAN,
-        current_a: f64::NAN,
-        load: f64::NAN,
-        ..ServoReport::default()
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -39,6 +39,21 @@ pub struct ServoReport {
     pub alarms: Alarms,
 }
 
+impl ServoReport {
+    /// Of somebody who tells nothing of itself.
+    pub(super) fn untold() -> Self {
+        Self {
+            velocity: f64::NAN,
+            effort: f64::NAN,
+            temperature_degc: f64::NAN,
+            voltage_v: f64::NAN,
+            current_a: f64::NAN,
+            load: f64::NAN,
+            ..Self::default()
+        }
+    }
+}
+
 impl From<&ServoReport> for MeasuredJoint {
     fn from(servo: &ServoReport) -> Self {
         Self {

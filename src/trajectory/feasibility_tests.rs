@@ -20,9 +20,10 @@ fn seen(spline: &mut Spline) -> [f64; 3] {
     let segments: Vec<(f64, f64)> = spline.pieces().map(|(_, begin, end, _)| (begin, end)).collect();
     let mut most = [0.0_f64; 3];
     for (begin, end) in segments {
-        let step = (end - begin) / f64::from(SAMPLES);
+        // The end belongs to what follows.
+        let step = (end - begin) * (1.0 - 1e-9) / f64::from(SAMPLES);
         let mut last: Option<f64> = None;
-        for sample in 0..SAMPLES {
+        for sample in 0..=SAMPLES {
             let mut state = JointState::default();
             spline.sample(begin + step * f64::from(sample), |_, sampled| state = sampled);
             let jerk = last.map_or(0.0, |last| (state.acceleration - last).abs() / step);
@@ -134,8 +135,8 @@ proptest! {
             let factor = (velocity / 1e3).max((acceleration / 30.0).sqrt()).max((jerk / 1e4).cbrt());
             let found = peak.map_or(0.0, |peak| peak.factor);
             prop_assert!(factor <= found * (1.0 + 1e-6), "{factor} {peak:?}");
-            // Samples miss a peak at the very end by a part of a step, and may miss the ramps of a line.
-            let is_seen = found <= factor * 1.05 + 1e-9;
+            // Samples may miss the ramps of a line.
+            let is_seen = found <= factor * 1.02 + 1e-9;
             prop_assert!(is_seen || degree == Degree::Linear, "{factor} {peak:?}");
         }
     }

@@ -98,7 +98,7 @@ def test_moveit_servo_jogs_the_arm_steadily_and_it_stops_when_the_window_ends(jt
     assert velocities.size > 5
     assert velocities.min() > 0.7 * speed and velocities.max() < 1.3 * speed
     assert steady.velocities.min() > 0.5 * speed, "it does not stop and go"
-    assert max(abs(p - state(t)[0]) for t, p in zip(steady.times, steady.positions)) < 0.04
+    assert max(abs(p - state(t)[0]) for t, p in zip(steady.times, steady.positions)) < 0.02
     # To the end of the last window, and what stopping takes from there.
     last = state(ended + ahead)[0]
     assert last - 0.02 < curve.positions[-1] < last + 0.05
