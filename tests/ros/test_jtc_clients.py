@@ -10,6 +10,8 @@ from jtc import ARM_JOINTS, assert_reached, assert_writes_smooth, motion, now
 pytest.importorskip("rclpy", reason="rclpy is not importable")
 
 JOINT = "shoulder_pan"
+# So often it is tried to send a stream evenly.
+JOGS = 6
 
 
 def minimum_jerk(share: float, length: float) -> tuple[float, float, float]:
@@ -75,19 +77,32 @@ def test_moveit_servo_jogs_the_arm_steadily_and_it_stops_when_the_window_ends(jt
             return 0.5 * speed / ramp * t**2, speed / ramp * t
         return speed * (t - 0.5 * ramp), speed
 
+    sent: list[float] = []
+
     def send(_: int) -> None:
-        front = now() - 2.0 * period
+        sent.append(now())
+        front = sent[-1] - 2.0 * period
         window = [front + i * period for i in range(round((2.0 * period + ahead) / period) + 1)]
         points = [(at - front, *state(at)) for at in window]
         jtc.publish(motion(*points, stamp=front))
 
-    with jtc.control.writes() as writes, jtc.parameters(allow_nonzero_velocity_at_trajectory_end=True):
-        begin = now()
-        jog = every(period, 80, send)
-        jtc.until(lambda: not jog.is_alive(), "the end of the jog")
-        ended = now()
-        jtc.wait_until_rest(10)
-        assert_writes_smooth(writes, [1])
+    def is_on_time() -> bool:
+        return max(after - before for before, after in zip(sent, sent[1:])) < 1.5 * period
+
+    with jtc.parameters(allow_nonzero_velocity_at_trajectory_end=True):
+        for _ in range(JOGS):
+            jtc.home()
+            sent.clear()
+            with jtc.control.writes() as writes:
+                begin = now()
+                jog = every(period, 80, send)
+                jtc.until(lambda: not jog.is_alive(), "the end of the jog")
+                ended = now()
+                jtc.wait_until_rest(10)
+                assert_writes_smooth(writes, [1])
+            if is_on_time():
+                break
+    assert is_on_time(), "this client is never on time"
     curve = jtc.curve(JOINT)
     under_way, still_sent = begin + ahead + ramp + 0.1, ended - 0.05
     steady = curve.between(under_way, still_sent)
