@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import shlex
@@ -23,7 +24,7 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.logging import launch_config
 from launch.substitutions import Command
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import Parameter, ParameterValue
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import ExecutableInPackage
 from launch_ros.utilities import make_namespace_absolute, prefix_namespace
 
@@ -126,33 +127,32 @@ def start(context: LaunchContext) -> list[Action]:
     namespace = make_namespace_absolute(prefix_namespace(given.get("ros_namespace"), given["namespace"])) or "/"
     # Frames of two arms have the same names, and so each arm in a namespace has transforms of its own.
     common = {"namespace": namespace, "remappings": [("/tf", "tf"), ("/tf_static", "tf_static")], "output": "screen"}
-    time = Parameter("use_sim_time", uses_sim_time(given), value_type=bool)
+    time = set_to({"use_sim_time": uses_sim_time(given)})
     return [*arm(given, robot, common, time), *seen(given, robot, common, time)]
 
 
-def arm(given: dict[str, str], robot: pathlib.Path, common: dict, time: Parameter) -> list[Action]:
+def arm(given: dict[str, str], robot: pathlib.Path, common: dict, time: list[str]) -> list[Action]:
     """The arm's nodes, and what stands in for its servos."""
     sim = given["sim"]
-    of_hardware = {f"hardware_node:{name}": given[name] for name in ("port", "calibration") if given[name]}
+    of_all = {"urdf": given["urdf"]} if given["urdf"] else {}
+    of_hardware = of_all | {f"hardware_node:{name}": given[name] for name in ("port", "calibration") if given[name]}
     ports = ports_of(robot, link_of(given))
     if sim == "emulator":
         of_hardware |= {f"hardware_node:{name}": port for name, port in ports.items()}
     if sim == "gazebo":
         of_hardware["hardware_node:backend"] = "gazebo"
-    shared = [str(robot), time, *texts({"urdf": given["urdf"]} if given["urdf"] else {})]
 
-    def node(executable: str, parameters: list = shared, **options: object) -> Node:
-        level = ["--log-level", given["log_level"]]
-        options |= {"parameters": parameters, "ros_arguments": level}
-        return Node(package="servo_arm", executable=executable, **options, **common)
+    def node(executable: str, parameters: dict[str, str] = of_all, **options: object) -> Node:
+        # What comes later counts.
+        arguments = ["--params-file", str(robot), *time, *set_to(parameters), "--log-level", given["log_level"]]
+        return Node(package="servo_arm", executable=executable, ros_arguments=arguments, **options, **common)
 
     if sim == "isaac":
         return [node("controller_node"), node("ik_node")]
-    hardware = [*shared, *texts(of_hardware)]
     if given["composed"] == "true":
-        nodes = [node("arm_node", hardware, on_exit=at_the_end_of("arm_node", given))]
+        nodes = [node("arm_node", of_hardware, on_exit=at_the_end_of("arm_node", given))]
     else:
-        nodes = [node("hardware_node", hardware), node("controller_node"), node("ik_node")]
+        nodes = [node("hardware_node", of_hardware), node("controller_node"), node("ik_node")]
     if sim == "emulator":
         return emulated(given, robot, [*ports.values()][-1], nodes)
     if sim == "gazebo":
@@ -174,7 +174,7 @@ def emulated(given: dict[str, str], robot: pathlib.Path, last_port: str, nodes: 
     return [RegisterEventHandler(ready), emulator]
 
 
-def simulated(given: dict[str, str], robot: pathlib.Path, common: dict, time: Parameter) -> list[Action]:
+def simulated(given: dict[str, str], robot: pathlib.Path, common: dict, time: list[str]) -> list[Action]:
     """Gazebo with the arm in it, and the bridge to it. The nodes wait for both."""
     tool = [ExecutableInPackage(package="servo_arm", executable="servo_tool"), " gazebo"]
     # Beside the log of this launch, where nothing else has these names.
@@ -193,36 +193,39 @@ def simulated(given: dict[str, str], robot: pathlib.Path, common: dict, time: Pa
         executable="parameter_bridge",
         # Pauses, resets and steps the world.
         arguments=["/world/servo_arm/control@ros_gz_interfaces/srv/ControlWorld"],
-        parameters=[{"config_file": path_of("package://servo_arm/config/gazebo_bridge.yaml")}, time],
+        parameters=[{"config_file": path_of("package://servo_arm/config/gazebo_bridge.yaml")}],
+        ros_arguments=time,
         **common,
     )
     return [LogInfo(msg=[f"Gazebo's world is {world} ", written]), gazebo, bridge]
 
 
-def seen(given: dict[str, str], robot: pathlib.Path, common: dict, time: Parameter) -> list[Action]:
+def seen(given: dict[str, str], robot: pathlib.Path, common: dict, time: list[str]) -> list[Action]:
     """What makes the arm visible."""
     nodes = []
     if given["state_publisher"] == "true":
         text = pathlib.Path(path_of(given["urdf"] or urdf_of(robot))).read_text()
         description = {"robot_description": ParameterValue(text, value_type=str)}
         package = executable = "robot_state_publisher"
-        nodes.append(Node(package=package, executable=executable, parameters=[description, time], **common))
+        nodes.append(Node(package=package, executable=executable, parameters=[description], ros_arguments=time, **common))
     if given["rviz"] == "true":
         view = ["-d", path_of("package://servo_arm/rviz/arm.rviz")]
-        nodes.append(Node(package="rviz2", executable="rviz2", arguments=view, parameters=[time], **common))
+        nodes.append(Node(package="rviz2", executable="rviz2", arguments=view, ros_arguments=time, **common))
     return nodes
 
 
-def at_the_end_of(name: str, given: dict[str, str]) -> list[Action]:
-    return [Shutdown(reason=f"{name} has ended")] if given["required"] == "true" else []
+def at_the_end_of(name: str, given: dict[str, str]) -> list[Action] | None:
+    # An empty list is what launch fails with.
+    return [Shutdown(reason=f"{name} has ended")] if given["required"] == "true" else None
 
 
 def uses_sim_time(given: dict[str, str]) -> bool:
     return given["use_sim_time"] == "true" or (given["use_sim_time"] == "" and given["sim"] in ("gazebo", "isaac"))
 
 
-def texts(values: dict[str, str]) -> list[Parameter]:
-    return [Parameter(name, text, value_type=str) for name, text in values.items()]
+def set_to(parameters: dict[str, object]) -> list[str]:
+    """ROS arguments for parameters. A text is quoted, so that none is taken for a number."""
+    return [word for name, value in parameters.items() for word in ("-p", f"{name}:={json.dumps(value)}")]
 
 
 def robot_file(robot: str) -> pathlib.Path:

@@ -11,7 +11,7 @@ from launch_ros.substitutions import FindPackageShare
 
 def generate_launch_description() -> LaunchDescription:
     share = FindPackageShare("servo_arm")
-    description = ParameterValue(Command(["cat ", LaunchConfiguration("urdf")]), value_type=str)
+    description = ParameterValue(Command(["cat '", LaunchConfiguration("urdf"), "'"]), value_type=str)
     sliders = "joint_state_publisher_gui"
     return LaunchDescription(
         [
