@@ -8,6 +8,7 @@ pub mod beat;
 pub mod ensemble;
 pub mod follower;
 pub mod gripper;
+mod hearing;
 pub mod lifecycle;
 pub mod rest;
 pub mod roster;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 pub use self::care::Care;
 use self::care::Caring;
+use super::hearing::{Course, Hearing};
 use super::limiter::Limiter;
 use super::safety::{Cause, State, Transition};
 use super::torque::{Standing, Torque, TorqueNews, TorqueOrder};
@@ -131,14 +132,11 @@ pub struct Orders {
 #[derive(Debug)]
 pub struct ArmCore {
     policy: ArmPolicy,
-    /// Which line each joint's servo hangs on.
-    lines: Vec<usize>,
     limiters: Vec<Limiter>,
     measured: Vec<MeasuredJoint>,
     misses: Vec<u32>,
+    hearing: Hearing,
     commands: Vec<f64>,
-    /// The commands before the last answer of any servo.
-    heard: Vec<f64>,
     references: Vec<Reference>,
     /// The greatest effort of each joint (N m or N); infinite for the configured one.
     efforts: Vec<f64>,
@@ -158,8 +156,6 @@ pub struct ArmCore {
 
 /// A servo that was silent for so many cycles may have been without power.
 const SUSPICIOUS_MISSES: u32 = 2;
-/// A line on which no servo has answered for so many cycles carries nothing.
-const MISSES_OF_A_DEAD_LINE: u32 = 2;
 const TRANSITIONS_CAPACITY: usize = 32;
 
 impl ArmCore {
@@ -168,12 +164,11 @@ impl ArmCore {
         let joints = limits.len();
         Self {
             policy,
-            lines: vec![0; joints],
             limiters: limits.iter().map(|limits| Limiter::new(*limits, period_secs, 0.0)).collect(),
             measured: vec![MeasuredJoint::default(); joints],
             misses: vec![0; joints],
+            hearing: Hearing::new(joints),
             commands: vec![0.0; joints],
-            heard: vec![0.0; joints],
             references: vec![Reference::Hold; joints],
             efforts: vec![f64::INFINITY; joints],
             efforts_asked: vec![f64::INFINITY; joints],
@@ -191,7 +186,7 @@ impl ArmCore {
     /// The servos of the joints hang on these lines, counted from 0, each of which may fall silent by itself.
     #[must_use]
     pub fn with_lines(mut self, lines: impl IntoIterator<Item = usize>) -> Self {
-        self.lines.iter_mut().zip(lines).for_each(|(line, number)| *line = number);
+        self.hearing.set_lines(lines);
         self
     }
 
@@ -225,6 +220,11 @@ impl ArmCore {
         self.limiters[joint].velocity()
     }
 
+    /// A joint's servo has answered an earlier question too late.
+    pub fn note_late(&mut self, joint: usize) {
+        self.hearing.note_late(joint);
+    }
+
     /// How many cycles in a row a joint's servo has been silent.
     pub fn misses(&self, joint: usize) -> u32 {
         self.misses[joint]
@@ -239,6 +239,7 @@ impl ArmCore {
     pub fn on_connected(&mut self, standing: &[Standing]) {
         self.torque.forget(Some(standing));
         self.misses.fill(0);
+        self.hearing.forget();
         self.caring.forget();
         let state = self.latched.take().unwrap_or(State::Identified);
         self.enter(state, Cause::ServosIdentified);
@@ -277,6 +278,7 @@ impl ArmCore {
         self.torque.forget_all();
         self.measured.iter_mut().for_each(|measured| measured.fresh = false);
         self.misses.fill(0);
+        self.hearing.forget();
         self.caring.forget();
         if self.state.is_latched() {
             self.torque_wanted = false;
@@ -328,6 +330,7 @@ impl ArmCore {
         for (joint, ((measured, misses), fresh)) in
             self.measured.iter_mut().zip(&mut self.misses).zip(fresh).enumerate()
         {
+            self.hearing.note(joint, fresh.is_some());
             match fresh {
                 Some(new) => {
                     if SUSPICIOUS_MISSES <= *misses {
@@ -339,6 +342,7 @@ impl ArmCore {
                 None => (measured.fresh, *misses) = (false, misses.saturating_add(1)),
             }
         }
+        self.hearing.judge(&self.commands);
     }
 
     fn judge(&mut self, now: Time, source: &mut dyn ReferenceSource) {
@@ -387,7 +391,7 @@ impl ArmCore {
         for (joint, measured) in self.measured.iter().enumerate() {
             let position = self.torque.holding_position(joint, measured.position);
             self.commands[joint] = position;
-            self.heard[joint] = position;
+            self.hearing.hold_at(joint, position);
             self.limiters[joint].reset(position);
         }
         self.caring.relax_none();
@@ -436,50 +440,32 @@ impl ArmCore {
         }
     }
 
-    /// Where nobody answers, nobody listens either: joints whose line is dead go back to what was heard last, and on from
-    /// there; step by step, as it may be the answers only that do not come. The others come to rest meanwhile.
-    fn awaits_answers(&mut self) -> bool {
-        let (lines, misses) = (&self.lines, &self.misses);
-        let silence = |line: usize| {
-            let of_line = lines.iter().zip(misses).filter(|(of, _)| **of == line);
-            of_line.map(|(_, misses)| *misses).min().unwrap_or(0)
-        };
-        let mut is_dead = false;
-        for ((line, heard), command) in lines.iter().zip(&mut self.heard).zip(&self.commands) {
-            let silent_for = silence(*line);
-            if silent_for == 0 {
-                *heard = *command;
-            }
-            is_dead |= MISSES_OF_A_DEAD_LINE <= silent_for;
-        }
-        if !is_dead {
-            return false;
-        }
-        let joints = self.limiters.iter_mut().zip(&mut self.commands);
-        for ((limiter, command), (heard, line)) in joints.zip(self.heard.iter().zip(lines)) {
-            let is_heard = silence(*line) < MISSES_OF_A_DEAD_LINE;
-            *command = if is_heard { limiter.brake() } else { limiter.step_back(*heard) };
-        }
-        true
-    }
-
     fn shape_commands(&mut self, moves: bool) {
-        if self.state == State::Energizing || self.awaits_answers() {
+        if self.state == State::Energizing {
             return;
         }
-        for (joint, ((limiter, command), reference)) in
-            self.limiters.iter_mut().zip(&mut self.commands).zip(&self.references).enumerate()
-        {
-            // A motion that may use little effort does not begin with much.
-            let moves = moves && !self.torque.awaits_lower_limit(joint);
-            *command = match reference {
-                Reference::Follow(position) if moves => limiter.follow(*position),
-                Reference::Track { position, velocity } if moves => limiter.track(*position, *velocity),
-                _ => match self.caring.relaxed(joint).filter(|_| self.state.is_latched()) {
-                    Some(position) => limiter.follow(position),
-                    None => limiter.brake(),
-                },
-            };
+        for joint in 0..self.commands.len() {
+            self.commands[joint] = self.next_command(joint, moves);
+        }
+    }
+
+    fn next_command(&mut self, joint: usize, moves: bool) -> f64 {
+        // A motion that may use little effort does not begin with much.
+        let moves = moves && !self.torque.awaits_lower_limit(joint);
+        let relaxed = self.caring.relaxed(joint).filter(|_| self.state.is_latched());
+        let limiter = &mut self.limiters[joint];
+        match (self.hearing.course(joint), self.references[joint]) {
+            (Course::Stay, _) => limiter.stand_still(),
+            (Course::Back(position), _) => limiter.step_back(position),
+            (Course::Rest, _) => limiter.brake(),
+            (Course::Free, Reference::Follow(position)) if moves => limiter.follow(position),
+            (Course::Free, Reference::Track { position, velocity }) if moves => {
+                limiter.track(position, velocity)
+            }
+            (Course::Free, _) => match relaxed {
+                Some(position) => limiter.follow(position),
+                None => limiter.brake(),
+            },
         }
     }
 

@@ -191,7 +191,7 @@ fn on_a_dead_line_the_arm_stays_where_it_was_heard_last_and_goes_on_from_there_w
 #[test]
 fn when_one_of_several_lines_is_dead_the_joints_of_the_others_brake_and_all_go_on_together() {
     let mut bench = Bench::holding(TorquePolicy::Hold);
-    bench.core.lines = vec![0, 1];
+    bench.core.hearing.set_lines([0, 1]);
     bench.source.wanted = Some(1.5);
     bench.run(30);
     let mut before = bench.core.commands().to_vec();

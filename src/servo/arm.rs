@@ -287,7 +287,8 @@ impl Arm {
                 let bus = &self.buses[member.bus];
                 let said = bus.reports[member.index];
                 let is_new = bus.has_said || now.saturating_since(said.stamp) <= self.age_limit;
-                (member, ServoReport { fresh: said.fresh && is_new && !bus.is_lost(), ..said })
+                let fresh = said.fresh && is_new && !bus.is_lost();
+                (member, ServoReport { fresh, late: said.late && bus.has_said, ..said })
             });
             let merged = joint::merge(reports);
             joint.report = merged.report;

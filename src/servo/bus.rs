@@ -2,7 +2,7 @@
 //!
 //! A transaction ends when every servo has answered or at a deadline that is computed from the bytes on the wire,
 //! never from single reads. An answer that does not come is the one servo's; what the others said stands. Input
-//! that was there before a request is no answer to it and is dropped.
+//! that was there before a request is no answer to it; that it came says that its servo heard an earlier one.
 
 use std::io;
 use std::time::Duration;
@@ -81,8 +81,10 @@ pub struct BusCounters {
     pub noise: u64,
     /// Frames received with a wrong checksum.
     pub bad_checksums: u64,
-    /// Answers that did not come.
+    /// Answers that did not come in time.
     pub missed: u64,
+    /// Those of them that came later.
+    pub late: u64,
     /// Requests that were repeated.
     pub retried: u64,
 }
@@ -143,6 +145,10 @@ pub struct Bus<W: Wire> {
     /// When the last byte sent has left, as far as can be computed.
     wire_free: Time,
     counters: BusCounters,
+    /// Who has not answered its last question.
+    silent: [bool; 256],
+    /// Who answered late.
+    late: [bool; 256],
 }
 
 /// What a servo may take before it answers, with its return delay set to zero.
@@ -165,6 +171,8 @@ impl<W: Wire> Bus<W> {
             echo_due: 0,
             wire_free: Time(0),
             counters: BusCounters::default(),
+            silent: [false; 256],
+            late: [false; 256],
         }
     }
 
@@ -172,6 +180,11 @@ impl<W: Wire> Bus<W> {
     pub fn counters(&self) -> BusCounters {
         let counts = self.decoder.counts();
         BusCounters { noise: counts.noise_bytes, bad_checksums: counts.bad_checksums, ..self.counters }
+    }
+
+    /// Whether an answer of a servo came too late since this was asked last: it hears, though nobody hears it in time.
+    pub fn take_late(&mut self, id: Id) -> bool {
+        std::mem::take(&mut self.late[usize::from(id.raw())])
     }
 
     /// How long `bytes` are on the wire.
@@ -227,6 +240,9 @@ impl<W: Wire> Bus<W> {
             missing
         })?;
         self.counters.missed += missing as u64;
+        for id in ids.iter().map(|id| usize::from(id.raw())) {
+            self.silent[id] = !has_answered[id];
+        }
         Ok(Heard { missing, early })
     }
 
@@ -266,9 +282,11 @@ impl<W: Wire> Bus<W> {
         mut take: impl FnMut(Reply<'_>, Time) -> T,
     ) -> Result<T, ServoError> {
         let mut answered = Err(ServoError::Silent(id));
+        let mut stranger = None;
         let expected = Expected { answers: Answers::Single, replies: 1, len };
         self.exchange(request, expected, wait, |reply, at| {
             if reply.id != id {
+                stranger = Some(reply.id);
                 return 1;
             }
             let actual = reply.data.len();
@@ -283,6 +301,10 @@ impl<W: Wire> Bus<W> {
             0
         })?;
         self.counters.missed += u64::from(answered.is_err());
+        self.silent[usize::from(id.raw())] = answered.is_err();
+        if let Some(stranger) = stranger {
+            self.note_late(stranger);
+        }
         answered
     }
 
@@ -295,7 +317,7 @@ impl<W: Wire> Bus<W> {
         mut take: impl FnMut(Reply<'_>, Time) -> usize,
     ) -> Result<(), LinkLost> {
         self.take_echo()?;
-        self.link.discard_input()?;
+        self.hear_late()?;
         self.decoder.begin(expected.answers);
         self.send(request)?;
         let answers_take = self.wire_time(expected.bytes::<W>(expected.replies));
@@ -345,6 +367,55 @@ impl<W: Wire> Bus<W> {
             now = clock::now();
         }
         Ok(self.link.receive(deadline, buffer)?)
+    }
+
+    /// Asks nothing, and takes what comes until `latest`.
+    ///
+    /// # Errors
+    /// Where the wire is lost.
+    pub fn listen(&mut self, latest: Time) -> Result<(), LinkLost> {
+        // Nobody was asked, so whatever is an answer is a late one.
+        self.silent.fill(true);
+        self.hear_late()?;
+        let mut buffer = [0; ROOM];
+        while clock::now() < latest {
+            let count = self.link.receive(latest, &mut buffer)?;
+            self.take_late_frames(&buffer[..count]);
+        }
+        Ok(())
+    }
+
+    /// Takes what came after its time.
+    fn hear_late(&mut self) -> Result<(), LinkLost> {
+        let mut buffer = [0; ROOM];
+        for _ in 0..LATE_READS {
+            let count = self.link.receive(clock::now(), &mut buffer)?;
+            if count == 0 {
+                return Ok(());
+            }
+            self.take_late_frames(&buffer[..count]);
+        }
+        Ok(self.link.discard_input()?)
+    }
+
+    fn take_late_frames(&mut self, bytes: &[u8]) {
+        self.counters.received += bytes.len() as u64;
+        // What an adapter gives back late may look like an answer.
+        if self.echo {
+            return;
+        }
+        let _all_fit = self.decoder.push(bytes);
+        while let Some(id) = self.decoder.next_reply().map(|reply| reply.id) {
+            self.note_late(id);
+        }
+    }
+
+    fn note_late(&mut self, id: Id) {
+        let id = usize::from(id.raw());
+        if self.silent[id] {
+            self.counters.late += 1;
+            self.late[id] = true;
+        }
     }
 
     /// Waits until what was told has come back, or it would be taken for the echo of the next request.

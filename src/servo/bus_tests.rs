@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::protocol::feetech::{FeetechSts, Frame};
 
+/// What came and was not taken yet.
+type Pending = Arc<Mutex<VecDeque<Vec<u8>>>>;
+
 /// A link whose answers are written down beforehand, one list of pieces for each request.
 #[derive(Clone, Default)]
 struct Script {
     answers: Arc<Mutex<VecDeque<Vec<Vec<u8>>>>>,
-    pending: Arc<Mutex<VecDeque<Vec<u8>>>>,
+    pending: Pending,
 }
 
 impl Link for Script {
@@ -36,12 +39,17 @@ impl Link for Script {
 }
 
 fn bus(echo: bool, answers: &[&[&[u8]]]) -> Bus<FeetechSts> {
+    scripted(echo, answers).0
+}
+
+fn scripted(echo: bool, answers: &[&[&[u8]]]) -> (Bus<FeetechSts>, Pending) {
     let script = Script::default();
+    let pending = Arc::clone(&script.pending);
     let owned = answers.iter().map(|pieces| pieces.iter().map(|piece| piece.to_vec()).collect());
     script.answers.lock().unwrap().extend(owned);
     let timing =
         Timing { baud_rate_bps: 1_000_000, adapter_latency: Duration::ZERO, busy_wait: Duration::ZERO };
-    Bus::new(Box::new(script), timing, echo)
+    (Bus::new(Box::new(script), timing, echo), pending)
 }
 
 fn id(raw: u8) -> Id {
@@ -147,4 +155,19 @@ fn an_answer_that_comes_at_the_second_time_of_asking_counts() {
 #[test]
 fn a_byte_takes_ten_bits() {
     assert_eq!(bus(false, &[]).wire_time(140), Duration::from_micros(1400));
+}
+
+#[test]
+fn who_answers_late_has_heard_what_it_was_asked() {
+    let (mut bus, pending) = scripted(false, &[&[], &[&POSITION_OF_1], &[&POSITION_OF_1, &POSITION_OF_3]]);
+    let late = |bus: &mut Bus<FeetechSts>, came: &[[u8; 8]]| {
+        pending.lock().unwrap().extend(came.iter().map(|answer| answer.to_vec()));
+        let heard = sync_read(bus);
+        (heard, [1, 3].map(|raw| bus.take_late(id(raw))))
+    };
+    assert_eq!(late(&mut bus, &[]), (vec![], [false, false]));
+    assert_eq!(late(&mut bus, &[POSITION_OF_1]), (vec![1], [true, false]));
+    assert_eq!(late(&mut bus, &[POSITION_OF_1]), (vec![1, 3], [false, false]), "it was answered in time");
+    assert_eq!(late(&mut bus, &[POSITION_OF_3]), (vec![], [false, false]));
+    assert_eq!(bus.counters().late, 1);
 }

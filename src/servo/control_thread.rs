@@ -283,7 +283,11 @@ impl ControlLoop {
         // What was asked while the servos answered still counts for this cycle.
         self.take_requests();
         for joint in 0..self.setup.joints.len() {
-            self.core.note_health(joint, bus.report(joint).into());
+            let report = bus.report(joint);
+            self.core.note_health(joint, report.into());
+            if report.late {
+                self.core.note_late(joint);
+            }
         }
         let orders = self.core.tick(now, fresh(bus, self.setup.joints.len()), self.commander.source());
         let written_by = latest + bus.write_wire_time();

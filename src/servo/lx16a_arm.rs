@@ -62,6 +62,9 @@ impl Driver for Lx16aArm {
                 self.ask_position(index, latest)?;
             }
         }
+        for servo in &mut self.servos {
+            servo.report.late = self.bus.take_late(servo.id);
+        }
         self.ask_extra(latest)
     }
 

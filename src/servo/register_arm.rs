@@ -27,6 +27,7 @@ pub(super) struct RegisterArm<W: Wire> {
     pub(super) groups: Vec<Group<W>>,
     /// The servos in the order in which they are asked again.
     pub(super) asked_again: Vec<usize>,
+    pub(super) line: Line,
     pub(super) slow: SlowReads,
     pub(super) watchdog: Watchdog,
     /// What was found of the servos that their owner should know.
@@ -45,6 +46,18 @@ pub(super) struct Group<W: Wire> {
     pub(super) read_all: Option<W::Frame>,
     /// Whether they answer it in one frame.
     pub(super) jointly: bool,
+}
+
+/// Whether an answer may be to a question of an earlier cycle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Line {
+    /// Not more than one cycle old.
+    #[default]
+    Asked,
+    /// All servos were silent, and then some answered: nobody is asked in this cycle, and older answers are over then.
+    Drained,
+    /// None was asked in the cycle before.
+    Empty,
 }
 
 /// Whose turn it is to tell what is not told in each cycle.
@@ -71,6 +84,8 @@ pub(super) const TRIES: u32 = 3;
 const SINGLE_TRY_RESERVE: Duration = Duration::from_micros(300);
 /// What it takes to find that a deadline is over.
 const WAKE_UP: Duration = Duration::from_micros(300);
+/// A silence of so many cycles may have held up answers that are too old to be told from new ones.
+const CYCLES_OF_OLD_ANSWERS: u32 = 2;
 /// Time between two slow reads.
 const SLOW_READ_PERIOD: Duration = Duration::from_millis(50);
 
@@ -78,11 +93,20 @@ impl<W: Wire> Driver for RegisterArm<W> {
     fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
         self.ask_silent_ones_last();
         self.servos.iter_mut().for_each(Servo::ask);
+        if self.line == Line::Drained {
+            self.bus.listen(latest)?;
+            self.line = Line::Empty;
+            self.note_late();
+            return Ok(());
+        }
+        self.servos.iter_mut().for_each(|servo| servo.report.late = false);
         for group in 0..self.groups.len() {
             self.read_group(group, latest)?;
         }
         self.read_silent_ones_again(latest)?;
         self.doubt_twins_of_missing();
+        self.doubt_old_answers();
+        self.note_late();
         self.remind(latest)?;
         self.read_slowly(latest)
     }
@@ -315,6 +339,23 @@ impl<W: Wire> RegisterArm<W> {
             if other != index && servo.may_be(ticks) {
                 servo.doubt();
             }
+        }
+    }
+
+    /// After a silence of all, an answer may be to any of the questions that were asked meanwhile.
+    fn doubt_old_answers(&mut self) {
+        let silent_for = self.servos.iter().map(|servo| servo.silent_for).min().unwrap_or(0);
+        let has_answered = self.servos.iter().any(|servo| servo.report.fresh);
+        let is_old = has_answered && self.line == Line::Asked && CYCLES_OF_OLD_ANSWERS <= silent_for;
+        if is_old {
+            self.servos.iter_mut().for_each(|servo| servo.report.fresh = false);
+        }
+        self.line = if is_old { Line::Drained } else { Line::Asked };
+    }
+
+    fn note_late(&mut self) {
+        for servo in &mut self.servos {
+            servo.report.late |= self.bus.take_late(servo.id);
         }
     }
 

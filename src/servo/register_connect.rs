@@ -8,7 +8,7 @@ use super::driver::{DrivenServo, IdentifyError, Identity};
 use super::layout::Layout;
 use super::link::{self, Link};
 use super::recorded;
-use super::register_arm::{Group, RegisterArm, SlowReads, TRIES, Watchdog};
+use super::register_arm::{Group, Line, RegisterArm, SlowReads, TRIES, Watchdog};
 use super::register_servo::Servo;
 use crate::config::hardware::BusConfig;
 use crate::control::torque::Standing;
@@ -61,6 +61,7 @@ impl<W: Wire> RegisterArm<W> {
             baud_rate_bps: config.baud_rate_bps,
             servos,
             layouts,
+            line: Line::default(),
             slow: SlowReads { turns, ..SlowReads::default() },
             watchdog: Watchdog { patience: patience.filter(|_| has_watchdog), ..Watchdog::default() },
             remarks: Vec::new(),

@@ -19,6 +19,8 @@ use crate::units::Time;
 pub struct ServoReport {
     /// Whether it said so in this cycle.
     pub fresh: bool,
+    /// Whether an answer of it to an earlier question came since the cycle before: it hears, though it was silent.
+    pub late: bool,
     /// When it was read.
     pub stamp: Time,
     /// Position (rad).

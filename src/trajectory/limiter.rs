@@ -71,10 +71,17 @@ impl Limiter {
         self.aim = Aim::at_rest(self.position);
     }
 
+    /// Stands still where it was told to be last.
+    pub fn stand_still(&mut self) -> f64 {
+        self.reset(self.position);
+        self.position
+    }
+
     /// Stands still, a step nearer to `position`, no farther than the joint may go within a tick.
     pub fn step_back(&mut self, position: f64) -> f64 {
         let reach = self.rates.velocity * self.rates.period;
-        self.reset(self.position + (position - self.position).clamp(-reach, reach));
+        let way = position - self.position;
+        self.reset(if way.abs() <= reach { position } else { self.position + reach.copysign(way) });
         self.position
     }
 

@@ -114,6 +114,50 @@ fn a_moving_joint_is_where_the_servo_says_in_spite_of_a_bad_line() {
 }
 
 #[test]
+fn answers_that_are_held_up_take_nothing_back_of_a_motion() {
+    let _time = Simulation::begin(START);
+    let (mut arm, mut goals) = Arm::with_trajectories(SimulatedPort::plug_in(servos()), &[]).unwrap();
+    arm.turn_until_state(State::Holding);
+    goals.push(arm.goal(1, &[(1.0, 0.8)]));
+    arm.turn_until_state(State::Active);
+    let told = |arm: &mut Arm<SimulatedPort>| arm.register(1, "goal_position");
+    let (mut most, mut stood, mut misses) = (told(&mut arm), 0, 0);
+    for cycle in 0.. {
+        if cycle % 50 == 20 {
+            arm.emulate("fault late ms=16");
+        } else if cycle % 50 == 24 {
+            arm.emulate("clear");
+        }
+        let snapshot = arm.turn();
+        let goal = told(&mut arm);
+        assert!(most <= goal, "in cycle {cycle} the servo was told to go from {most} back to {goal}");
+        (stood, misses) = (stood + u32::from(goal == most), misses.max(snapshot.joints()[0].misses));
+        most = goal;
+        if snapshot.state == State::Holding {
+            break;
+        }
+    }
+    assert!((3..12).contains(&misses), "{misses} answers in a row came late");
+    assert!(0 < stood, "nothing is told while nobody knows whether the servos hear");
+    let end = f64::from(most - 2048) * RAD_PER_TICK;
+    assert!((end - 0.8).abs() < 0.002, "{end}");
+    assert!(0 < arm.control.snapshot().bus.late);
+}
+
+#[test]
+fn an_arm_whose_answers_all_come_a_cycle_late_moves_all_the_same() {
+    let patient = [("misses_to_fault", Value::Integer(1_000_000))];
+    let _time = Simulation::begin(START);
+    let (mut arm, mut goals) = Arm::with_trajectories(SimulatedPort::plug_in(servos()), &patient).unwrap();
+    arm.turn_until_state(State::Holding);
+    arm.emulate("fault late ms=6");
+    goals.push(arm.goal(1, &[(1.0, 0.8)]));
+    arm.turn_for(Duration::from_secs(2));
+    let end = f64::from(arm.register(1, "goal_position") - 2048) * RAD_PER_TICK;
+    assert!((end - 0.8).abs() < 0.002, "{end}");
+}
+
+#[test]
 fn one_silent_answer_a_cycle_is_asked_for_again_in_the_same_cycle() {
     let _time = Simulation::begin(START);
     let bus = BusConfig { pace_bps: Some(1_000_000), ..servos() };

@@ -100,6 +100,7 @@ impl HardwarePublisher {
             pair("bytes_sent", bus.sent),
             pair("bytes_received", bus.received),
             pair("answers_missed", bus.missed),
+            pair("answers_late", bus.late),
             pair("requests_repeated", bus.retried),
             pair("noise_bytes", bus.noise),
             pair("bad_checksums", bus.bad_checksums),

@@ -38,6 +38,7 @@ pub(super) fn merge<'a>(reports: impl Iterator<Item = (&'a Member, ServoReport)>
     };
     for (_, said) in reports.clone().skip(1) {
         report.fresh &= said.fresh;
+        report.late &= said.late;
         report.stamp = older(report.stamp, said.stamp);
         report.temperature_degc = report.temperature_degc.max(said.temperature_degc);
         report.voltage_v = report.voltage_v.min(said.voltage_v);
@@ -95,6 +96,7 @@ pub(super) fn sum(one: BusCounters, other: BusCounters) -> BusCounters {
         noise: one.noise + other.noise,
         bad_checksums: one.bad_checksums + other.bad_checksums,
         missed: one.missed + other.missed,
+        late: one.late + other.late,
         retried: one.retried + other.retried,
     }
 }
