@@ -353,13 +353,9 @@ const BUS_KEYS: [&str; 7] =
     ["protocol", "port", "baud_rate_bps", "echo", "adapter_latency_s", "bus_watchdog_s", "gather_telemetry"];
 
 fn buses(d: &mut Declaration<'_>) -> Vec<BusConfig> {
-    let about = "Names of the buses of an arm that has several; each is described under bus.<name>.";
+    let about = "Names of the buses of an arm that has several; each is described under bus.<name>. None: there is one.";
     let names: Vec<String> = d.or("buses", Vec::new(), about);
     if names.is_empty() {
-        if d.has("buses") {
-            let expected = "name a bus, or leave it out where there is only one";
-            d.refuse("buses", Value::StringArray(names), expected);
-        }
         return vec![bus(d, "", "")];
     }
     let is_word = |name: &String| {

@@ -49,6 +49,8 @@ struct Remote {
     last_state: Time,
     /// The same by the machine's clock.
     last_heard: Time,
+    /// Whether it was said that none come.
+    is_missed: bool,
     /// How often time had been set back.
     resets: u64,
     commands: Publisher<JointState>,
@@ -61,6 +63,8 @@ const SPEED_SCALING: &str = "hardware_node/speed_scaling";
 /// Joint states that stop for longer than this end the motion.
 const LONGEST_SILENCE: Duration = Duration::from_millis(250);
 const SILENCE_CHECK: Duration = Duration::from_millis(50);
+/// Whoever waits for so long for joint states says so.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
 /// The last command is repeated for this long, in case that it got lost.
 const LAST_COMMAND_REPEATED: Duration = Duration::from_millis(200);
 /// An idle arm that is farther than this from the last reference was moved by somebody else (rad or m).
@@ -138,7 +142,8 @@ impl Remote {
             strayed: false,
             last_moved: Time(i64::MIN),
             last_state: Time(i64::MIN),
-            last_heard: Time(i64::MIN),
+            last_heard: clock::machine_now(),
+            is_missed: false,
             resets: clock::resets(),
             joints,
             ensemble,
@@ -197,6 +202,9 @@ impl Remote {
         }
         self.ensemble.hold_at(&positions[..self.joints.len()]);
         (self.ready, self.strayed) = (true, false);
+        if std::mem::take(&mut self.is_missed) {
+            tracing::info!("joint_states come; the controllers are ready");
+        }
     }
 
     /// A motion of an idle arm starts where the reference is, or where the arm is if that is somewhere else.
@@ -250,7 +258,11 @@ impl Remote {
         if self.ready && LONGEST_SILENCE < silence.min(heard_before) {
             tracing::warn!("joint_states stopped; the controllers wait for them");
             self.ensemble.halt("joint_states stopped");
-            self.ready = false;
+            (self.ready, self.is_missed) = (false, true);
+        }
+        if !self.ready && !self.is_missed && LONGEST_WAIT < heard_before {
+            tracing::warn!("no joint_states come; is hardware_node running, in the same namespace?");
+            self.is_missed = true;
         }
     }
 

@@ -58,6 +58,41 @@ def test_a_signal_ends_an_idle_controller(start_emulator, number):
     assert controller.wait(5.0) == 0
 
 
+def test_servos_that_are_interrupted_with_their_host_are_there_until_it_has_ended(start_emulator):
+    arm = start_emulator("--pace")
+    arm.hardware = arm.start("arm_node", on_shutdown="release")
+    arm.wait_until_holding()
+    # As Ctrl-C does it in a terminal, but the host is the last to hear of it.
+    arm.emulator.send(signal.SIGINT)
+    time.sleep(0.3)
+    assert arm.control.column("torque") == [1] * 6
+    arm.hardware.send(signal.SIGINT)
+    assert arm.hardware.wait(5.0) == 0 and arm.emulator.wait(5.0) == 0
+    assert "the port was lost" not in arm.hardware.output
+
+
+def test_servos_that_are_interrupted_without_a_host_end_at_once(start_emulator):
+    idle = start_emulator()
+    idle.emulator.send(signal.SIGINT)
+    assert idle.emulator.wait(1.0) == 0
+
+
+def test_controllers_without_hardware_say_so_and_say_when_it_is_there(start_emulator):
+    arm = start_emulator("--pace")
+    controller = arm.start("controller_node")
+    controller.wait_for_line("no joint_states come; is hardware_node running", timeout=20.0)
+    hardware = arm.start("hardware_node")
+    controller.wait_for_line("joint_states come; the controllers are ready", timeout=20.0)
+    hardware.kill()
+    controller.wait_for_line("joint_states stopped")
+    arm.start("hardware_node")
+    controller.wait_until(
+        lambda: sum("the controllers are ready" in line for line in controller.lines) == 2,
+        "the controllers are ready again",
+        timeout=20.0,
+    )
+
+
 def is_listening_for_signals(pid: int) -> bool:
     """Whether SIGTERM is caught, as the kernel tells."""
     caught = next(line for line in open(f"/proc/{pid}/status") if line.startswith("SigCgt:"))

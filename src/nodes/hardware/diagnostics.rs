@@ -24,7 +24,7 @@ impl HardwarePublisher {
             self.bus_status(&format!("bus {name}"), connected, used, bus.counters)
         }));
         let joints = self.joints.iter().zip(snapshot.joints());
-        status.extend(joints.map(|(name, joint)| self.joint_status(name, joint)));
+        status.extend(joints.map(|(name, joint)| self.joint_status(name, joint, snapshot.state)));
         DiagnosticArray { header: Header { stamp: stamp_now(), ..Header::default() }, status }
     }
 
@@ -108,9 +108,9 @@ impl HardwarePublisher {
         self.status(part, level, message.to_owned(), values)
     }
 
-    fn joint_status(&self, name: &str, joint: &JointSnapshot) -> DiagnosticStatus {
+    fn joint_status(&self, name: &str, joint: &JointSnapshot, state: State) -> DiagnosticStatus {
         let servo = &joint.servo;
-        let (level, message) = judged(joint);
+        let (level, message) = judged(joint, self.silence(joint, state));
         let mut values = vec![
             pair("temperature_degc", servo.temperature_degc),
             pair("voltage_v", format_args!("{:.1}", servo.voltage_v)),
@@ -123,6 +123,17 @@ impl HardwarePublisher {
         let levels = Watched::ALL.into_iter().zip(joint.levels);
         values.extend(levels.map(|(watched, level)| pair(&format!("watch.{}", watched.name()), level)));
         self.status(name, level, message, values)
+    }
+
+    /// Why what a joint's servo said last is old; a few missed answers are nothing to speak of.
+    fn silence(&self, joint: &JointSnapshot, state: State) -> Option<String> {
+        if state == State::Disconnected {
+            Some("not connected".to_owned())
+        } else if self.is_known(joint) {
+            None
+        } else {
+            Some(format!("silent for {} cycles", joint.misses))
+        }
     }
 
     fn status(&self, part: &str, level: Level, message: String, values: Vec<KeyValue>) -> DiagnosticStatus {
@@ -157,29 +168,24 @@ fn is_closed(snapshot: &Snapshot) -> bool {
     snapshot.state == State::Disconnected && snapshot.cause != Some(Cause::PortLost)
 }
 
-/// How a joint stands, and why.
-fn judged(joint: &JointSnapshot) -> (Level, String) {
+/// How a joint stands, and why; what its servo complained of last counts even when that is old.
+fn judged(joint: &JointSnapshot, silence: Option<String>) -> (Level, String) {
     let servo = &joint.servo;
     let levels = || Watched::ALL.into_iter().zip(joint.levels).filter(|(_, level)| *level != Watch::Fine);
-    let mut told: Vec<String> = levels()
-        .map(|(watched, level)| format!("{}: {level}{}", watched.name(), measured(servo, watched)))
-        .collect();
-    if !servo.alarms.is_empty() {
-        told.insert(0, format!("its servo reports {}", servo.alarms));
-    }
-    if !servo.fresh {
-        told.insert(0, format!("silent for {} cycles", joint.misses));
-    }
     let worst = levels().map(|(_, level)| level).max().unwrap_or_default();
-    let level = if !servo.fresh {
-        Level::Stale
-    } else if worst == Watch::Trip || !servo.alarms.is_empty() {
+    let level = if worst == Watch::Trip || !servo.alarms.is_empty() {
         Level::Error
+    } else if silence.is_some() {
+        Level::Stale
     } else if worst == Watch::Warning {
         Level::Warn
     } else {
         Level::Ok
     };
+    let alarms = (!servo.alarms.is_empty()).then(|| format!("its servo reports {}", servo.alarms));
+    let watched =
+        levels().map(|(watched, level)| format!("{}: {level}{}", watched.name(), measured(servo, watched)));
+    let told: Vec<String> = silence.into_iter().chain(alarms).chain(watched).collect();
     (level, if told.is_empty() { "ok".to_owned() } else { told.join("; ") })
 }
 
