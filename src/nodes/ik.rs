@@ -98,7 +98,7 @@ pub fn offer(
     if context.is_active.load(Ordering::Relaxed) {
         managed.follow(Lifecycle::Active);
     }
-    tokio::task::spawn_local(be_managed(context, motions, managed, tasks));
+    ros::spawn(be_managed(context, motions, managed, tasks));
     Ok(answers)
 }
 

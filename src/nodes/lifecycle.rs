@@ -18,6 +18,7 @@ use tracing::Span;
 
 use super::hardware::publish;
 use super::parameters::{respond, service, spawn};
+use super::ros;
 use crate::control::lifecycle::{GRAPH, Machine, Outcome, Phase, Task, Transition};
 use crate::control::roster::Lifecycle;
 use crate::servo::clock;
@@ -72,7 +73,7 @@ pub fn offer(node: &mut Node, span: Span) -> anyhow::Result<(ManagedNode, Unboun
     let node_of_changes = ManagedNode(inner);
     let node_of_host = node_of_changes.clone();
     let changes = service::<ChangeState::Service>(node, "~/change_state")?;
-    tokio::task::spawn_local(changes.for_each(move |call| {
+    ros::spawn(changes.for_each(move |call| {
         node_of_changes.begin(call);
         futures::future::ready(())
     }));

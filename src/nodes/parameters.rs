@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use super::hardware::publish;
 use super::messages::stamp_now;
 use super::parameter_values::{from_message, from_ros, to_message};
+use super::ros;
 use crate::config::Config;
 use crate::config::declaration::{Declared, Range};
 use crate::config::from_value::FromValue as _;
@@ -133,7 +134,7 @@ fn offer(node: &mut Node, source: Source) -> anyhow::Result<()> {
         &table,
         |table, request| SetParametersAtomically::Response { result: table.set(&request.parameters) },
     )?;
-    tokio::task::spawn_local(async move { table.announce().await });
+    ros::spawn(async move { table.announce().await });
     Ok(())
 }
 
@@ -295,7 +296,7 @@ where
 {
     let requests = service::<S>(node, &format!("~/{name}"))?;
     let shared = shared.clone();
-    tokio::task::spawn_local(requests.for_each(move |request| {
+    ros::spawn(requests.for_each(move |request| {
         let response = answer(&shared, &request.message);
         respond(request, response);
         futures::future::ready(())

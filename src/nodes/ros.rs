@@ -12,7 +12,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use r2r::rosgraph_msgs::msg::Clock;
 use r2r::{Context, Node, QosProfile};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::Span;
+use tracing::{Instrument as _, Span};
 
 use super::logging;
 use super::messages::nanos_of;
@@ -211,11 +211,15 @@ fn join_clock(node: &mut Node, name: &str, given: Option<&Value>) -> anyhow::Res
     })))
 }
 
+/// Does something beside all else in this thread, on behalf of the present node.
+pub fn spawn(task: impl Future<Output = ()> + 'static) {
+    tokio::task::spawn_local(task.in_current_span());
+}
+
 /// Does something once the process serves, on behalf of the present node: a process that does not start says why, and
 /// nothing else.
 pub fn once_serving(act: impl FnOnce() + 'static) {
-    let span = Span::current();
-    tokio::task::spawn_local(async move { span.in_scope(act) });
+    spawn(async move { act() });
 }
 
 /// Spins each node on a thread of its own.

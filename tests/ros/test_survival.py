@@ -83,7 +83,7 @@ def test_controllers_without_hardware_say_so_and_say_when_it_is_there(start_emul
     controller.wait_for_line("no joint_states come; is hardware_node running", timeout=20.0)
     hardware = arm.start("hardware_node")
     controller.wait_for_line("joint_states come; the controllers are ready", timeout=20.0)
-    hardware.kill()
+    hardware.send(signal.SIGKILL)
     controller.wait_for_line("joint_states stopped")
     arm.start("hardware_node")
     controller.wait_until(

@@ -29,10 +29,12 @@ use super::IkContext;
 use super::failure::{Code, Failure};
 use super::groups::Group;
 use crate::nodes::parameters::{respond, service};
+use crate::nodes::ros;
 use execution::Execution;
 use linear::Line;
 use markers::{Markers, Shown};
 use start::References;
+use targets::Within;
 
 /// What the motions work with.
 pub struct Motions {
@@ -55,27 +57,27 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<Rc<Mot
     });
     let requests = service::<GetCartesianPath::Service>(node, "compute_cartesian_path")?;
     let shared = motions.clone();
-    tokio::task::spawn_local(requests.for_each(move |request| {
-        tokio::task::spawn_local(shared.clone().compute(request));
+    ros::spawn(requests.for_each(move |request| {
+        ros::spawn(shared.clone().compute(request));
         futures::future::ready(())
     }));
     let requests = service::<GetCartesianPath::Service>(node, "~/move_linear")?;
     let shared = motions.clone();
-    tokio::task::spawn_local(requests.for_each(move |request| {
-        tokio::task::spawn_local(shared.clone().move_linear(request));
+    ros::spawn(requests.for_each(move |request| {
+        ros::spawn(shared.clone().move_linear(request));
         futures::future::ready(())
     }));
     let requests = service::<Trigger::Service>(node, "~/stop")?;
     let shared = motions.clone();
-    tokio::task::spawn_local(requests.for_each(move |request| {
-        tokio::task::spawn_local(shared.clone().stop(request));
+    ros::spawn(requests.for_each(move |request| {
+        ros::spawn(shared.clone().stop(request));
         futures::future::ready(())
     }));
     let poses = node.subscribe::<PoseStamped>("~/target_pose", QosProfile::default());
     let poses = poses.map_err(|error| anyhow!("cannot listen to ~/target_pose: {error}"))?;
     let shared = motions.clone();
-    tokio::task::spawn_local(poses.for_each(move |pose| {
-        tokio::task::spawn_local(shared.clone().go_to_pose(pose, "target_pose"));
+    ros::spawn(poses.for_each(move |pose| {
+        ros::spawn(shared.clone().go_to_pose(pose, Within::Tolerance, "target_pose"));
         futures::future::ready(())
     }));
     let joints = node.subscribe::<JointState>("~/target_joints", QosProfile::default());
@@ -85,8 +87,8 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<Rc<Mot
     if context.settings().markers.interactive {
         interactive::offer(node, &motions)?;
     }
-    tokio::task::spawn_local(joints.for_each(move |joints| {
-        tokio::task::spawn_local(shared.clone().go_to_joints(joints));
+    ros::spawn(joints.for_each(move |joints| {
+        ros::spawn(shared.clone().go_to_joints(joints));
         futures::future::ready(())
     }));
     Ok(motions)

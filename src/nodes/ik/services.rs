@@ -18,6 +18,7 @@ use super::tf::{message_of, plain};
 use super::{IkContext, solve};
 use crate::nodes::messages::stamp_now;
 use crate::nodes::parameters::{respond, service};
+use crate::nodes::ros;
 use crate::nodes::ros::AfterTurn;
 
 /// As many requests may wait to be taken.
@@ -49,7 +50,7 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<AfterT
     });
     let requests = service::<GetPositionFK::Service>(node, "compute_fk")?;
     let shared = context.clone();
-    tokio::task::spawn_local(requests.for_each(move |request| {
+    ros::spawn(requests.for_each(move |request| {
         let response = compute_fk(&shared, &request.message);
         respond(request, response);
         futures::future::ready(())
@@ -62,9 +63,9 @@ pub fn offer(node: &mut Node, context: &Arc<IkContext>) -> anyhow::Result<AfterT
 fn search_longer(context: Arc<IkContext>) -> UnboundedSender<ServiceRequest<GetPositionIK::Service>> {
     let (searches, mut waiting) = unbounded_channel();
     let workers = Arc::new(Semaphore::new(workers()));
-    tokio::task::spawn_local(async move {
+    ros::spawn(async move {
         while let Some(request) = waiting.recv().await {
-            tokio::task::spawn_local(compute_ik(context.clone(), workers.clone(), request));
+            ros::spawn(compute_ik(context.clone(), workers.clone(), request));
         }
     });
     searches

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::failure::{Code, Failure};
 use crate::kinematics::RobotModel;
+use crate::nodes::ros;
 
 /// The joints as they were last measured.
 #[derive(Clone, Debug, Default)]
@@ -63,7 +64,7 @@ pub fn listen(node: &mut Node, model: &RobotModel) -> anyhow::Result<watch::Rece
         .map_err(|error| anyhow!("cannot listen to joint_states: {error}"))?;
     let (sender, receiver) = watch::channel(Measured::default());
     let model = model.clone();
-    tokio::task::spawn_local(async move {
+    ros::spawn(async move {
         while let Some(message) = messages.next().await {
             sender.send_modify(|measured| measured.take(&message, &model, Instant::now()));
         }

@@ -15,6 +15,7 @@ use r2r::{Node, QosProfile};
 use super::failure::{Code, Failure};
 use crate::kinematics::RobotModel;
 use crate::kinematics::frames::{FrameError, FrameTree, root_from_frame};
+use crate::nodes::ros;
 
 /// The transforms so far; cheap to clone, all clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +41,7 @@ impl Transforms {
             let messages = node.subscribe::<TFMessage>(topic, qos);
             let mut messages = messages.map_err(|error| anyhow!("cannot listen to {topic}: {error}"))?;
             let transforms = transforms.clone();
-            tokio::task::spawn_local(async move {
+            ros::spawn(async move {
                 while let Some(message) = messages.next().await {
                     transforms.take(&message);
                 }

@@ -21,6 +21,7 @@ use crate::nodes::ik::IkContext;
 use crate::nodes::ik::groups::Group;
 use crate::nodes::messages::time_of;
 use crate::nodes::parameters::{respond, service};
+use crate::nodes::ros;
 use crate::servo::clock;
 use crate::trajectory::spline::JointState;
 use crate::units::Time;
@@ -102,7 +103,7 @@ where
 }
 
 fn listen<M>(stream: impl Stream<Item = M> + 'static, mut act: impl FnMut(M) + 'static) {
-    tokio::task::spawn_local(stream.for_each(move |message| {
+    ros::spawn(stream.for_each(move |message| {
         act(message);
         futures::future::ready(())
     }));

@@ -24,10 +24,12 @@ use r2r::{Node, Publisher, QosProfile};
 
 use super::Motions;
 use super::markers::color;
+use super::targets::Within;
 use crate::nodes::hardware::publish;
 use crate::nodes::ik::failure::Failure;
 use crate::nodes::ik::tf::message_of;
 use crate::nodes::parameters::{respond, service};
+use crate::nodes::ros;
 use handle::{Act, Event, Handle};
 
 /// The marker's name, and how large its rings and arrows are (m).
@@ -59,18 +61,18 @@ pub(super) fn offer(node: &mut Node, motions: &Rc<Motions>) -> anyhow::Result<()
     let state = RefCell::new(State { sequence: 0, handle: Handle::default(), marker: None });
     let server = Rc::new(Server { motions: motions.clone(), updates, server_id, state });
     let shared = server.clone();
-    tokio::task::spawn_local(requests.for_each(move |request| {
+    ros::spawn(requests.for_each(move |request| {
         let state = shared.state.borrow();
         let markers = state.marker.clone().into_iter().collect();
         respond(request, GetInteractiveMarkers::Response { sequence_number: state.sequence, markers });
         futures::future::ready(())
     }));
     let shared = server.clone();
-    tokio::task::spawn_local(feedback.for_each(move |feedback| {
+    ros::spawn(feedback.for_each(move |feedback| {
         shared.clone().take(&feedback);
         futures::future::ready(())
     }));
-    tokio::task::spawn_local(async move {
+    ros::spawn(async move {
         loop {
             server.follow();
             tokio::time::sleep(PERIOD).await;
@@ -140,7 +142,7 @@ impl Server {
             Act::Put => self.put(&at.0, &at.1),
             Act::Stop => {
                 let motions = self.motions.clone();
-                tokio::task::spawn_local(async move {
+                ros::spawn(async move {
                     if let Err(failure) = motions.halt().await {
                         tracing::warn!("~/{NAME}: {}", failure.message);
                     }
@@ -148,8 +150,8 @@ impl Server {
             }
             Act::Go(turn) => {
                 let pose = PoseStamped { header: header(&at.0), pose: message_of(&at.1) };
-                tokio::task::spawn_local(async move {
-                    self.motions.clone().go_to_pose(pose, NAME).await;
+                ros::spawn(async move {
+                    self.motions.clone().go_to_pose(pose, Within::Reach, NAME).await;
                     self.state.borrow_mut().handle.arrived(turn);
                 });
             }

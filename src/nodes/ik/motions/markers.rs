@@ -45,7 +45,10 @@ impl Markers {
     pub(super) fn new(node: &mut Node) -> anyhow::Result<Self> {
         let publisher = node.create_publisher("~/markers", latched());
         let publisher = publisher.map_err(|error| anyhow!("cannot publish ~/markers: {error}"))?;
-        Ok(Self { publisher, shown: Cell::new(0) })
+        let markers = Self { publisher, shown: Cell::new(0) };
+        // Viewers still show what a node that ended in mid-motion left.
+        markers.clear();
+        Ok(markers)
     }
 
     /// Shows targets and the way of the tip, both in `base`, in place of what was shown.

@@ -13,6 +13,7 @@ use super::super::IkContext;
 use super::super::failure::{Code, Failure};
 use super::super::groups::Group;
 use super::super::states::Positions;
+use crate::nodes::ros;
 
 /// How it is found out whether the arm is at rest: so many looks in a row, so far apart, at so little motion (rad, m).
 const STILL_LOOKS: usize = 2;
@@ -40,7 +41,7 @@ impl References {
             let states = node.subscribe::<JointTrajectoryControllerState>(&topic, QosProfile::sensor_data());
             let mut states = states.map_err(|error| anyhow!("cannot listen to {topic}: {error}"))?;
             let sender = sender.clone();
-            tokio::task::spawn_local(async move {
+            ros::spawn(async move {
                 while let Some(state) = states.next().await {
                     let now = Instant::now();
                     let references = state.joint_names.into_iter().zip(state.reference.positions);

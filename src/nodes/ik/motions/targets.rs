@@ -15,21 +15,30 @@ use super::super::groups::{Group, Reach};
 use super::super::states::Positions;
 use super::Motions;
 use super::linear::aim_of;
-use crate::kinematics::ik::{Answer, Goal, Search, Status, Tolerance};
+use crate::kinematics::ik::{Aim, Answer, Goal, Search, Status, Tolerance};
+
+/// How near the tip has to come to a pose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Within {
+    /// Within the tolerances, in what the group aims at.
+    Tolerance,
+    /// At the place, turned as nearly so as the joints can: nobody drags to a turn that five of them can take.
+    Reach,
+}
 
 /// How much being near counts against being found soon.
 const STAY_NEAR: f64 = 1.0;
 
 impl Motions {
     /// Goes to a pose until it is there, or not going there any more; a reason is told of the topic that it came by.
-    pub(super) async fn go_to_pose(self: Rc<Self>, pose: PoseStamped, topic: &str) {
+    pub(super) async fn go_to_pose(self: Rc<Self>, pose: PoseStamped, within: Within, topic: &str) {
         let turn = self.execution.next_turn();
-        if let Err(failure) = self.to_pose(pose, turn).await {
+        if let Err(failure) = self.to_pose(pose, within, turn).await {
             self.tell(topic, &failure);
         }
     }
 
-    async fn to_pose(&self, pose: PoseStamped, turn: u64) -> Result<(), Failure> {
+    async fn to_pose(&self, pose: PoseStamped, within: Within, turn: u64) -> Result<(), Failure> {
         let group = self.moved_group("")?;
         let positions = self.references.of(group, &self.context)?;
         let base_from_target = self.context.base_from(group, &pose, &positions)?;
@@ -38,7 +47,7 @@ impl Motions {
             let group = context.group(&name)?;
             let reach =
                 group.reach(&context.robot, "").map_err(|error| Code::Failure.because(error.to_string()))?;
-            let answer = nearest(&context, group, &reach, &base_from_target, &positions)?;
+            let answer = nearest(&context, group, &reach, &base_from_target, within, &positions)?;
             Ok::<_, Failure>((reach, answer, positions))
         };
         let found = tokio::task::spawn_blocking(search).await;
@@ -128,13 +137,18 @@ fn nearest(
     group: &Group,
     reach: &Reach,
     base_from_target: &nalgebra::Isometry3<f64>,
+    within: Within,
     positions: &Positions,
 ) -> Result<Answer, Failure> {
     let settings = context.settings();
     let until = Instant::now() + Duration::from_secs_f64(settings.timeout_secs);
     let tolerance =
         Tolerance { position: settings.position_tolerance, rotation: settings.rotation_tolerance };
-    let goal = Goal { base_from_tip: *base_from_target, aim: aim_of(context, group, reach), tolerance };
+    let aim = match within {
+        Within::Tolerance => aim_of(context, group, reach),
+        Within::Reach => Aim::POSE,
+    };
+    let goal = Goal { base_from_tip: *base_from_target, aim, tolerance };
     let seed = context.seed(reach, positions);
     let is_time_up = || until <= Instant::now();
     // Where nothing is known of collisions, nothing is refused for them.
@@ -151,7 +165,14 @@ fn nearest(
         is_time_up: &is_time_up,
         ..Search::from(&seed)
     };
-    Ok(reach.solver.solve(&goal, &search))
+    let answer = reach.solver.solve(&goal, &search);
+    if answer.status != Status::Approximate || within == Within::Tolerance {
+        return Ok(answer);
+    }
+    // From the turn that comes nearest, it changes as little as the place allows.
+    let seed = answer.positions;
+    let goal = Goal { aim: Aim::POSITION, ..goal };
+    Ok(reach.solver.solve(&goal, &Search { seed: &seed, ..search }))
 }
 
 /// Roughly where the tip goes while all joints move evenly.

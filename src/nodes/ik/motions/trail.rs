@@ -14,6 +14,7 @@ use r2r::{Node, QosProfile};
 use super::Motions;
 use super::markers::{Vertex, color, lines};
 use crate::nodes::hardware::{has_subscriber, publish};
+use crate::nodes::ros;
 
 /// How thick it is, and how far the tip goes between two of its points at least (m).
 const WIDTH: f64 = 0.002;
@@ -34,7 +35,7 @@ pub(super) fn offer(node: &mut Node, motions: &Rc<Motions>) -> anyhow::Result<()
     let publisher = node.create_publisher("~/trail", QosProfile::default());
     let publisher = publisher.map_err(|error| anyhow!("cannot publish ~/trail: {error}"))?;
     let motions = motions.clone();
-    tokio::task::spawn_local(async move {
+    ros::spawn(async move {
         let mut measured = motions.context.measured.clone();
         let (mut trail, mut next) = (Trail::default(), Instant::now());
         loop {
