@@ -48,10 +48,17 @@ pub(super) struct Group<W: Wire> {
     pub(super) jointly: bool,
 }
 
-/// Whether an answer may be to a question of an earlier cycle.
+/// What is known of answers that may be to a question of an earlier cycle.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    state: LineState,
+    /// From then on it may be drained again: answers that are always late are taken as they come.
+    drained_again_from: Time,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Line {
-    /// Not more than one cycle old.
+enum LineState {
+    /// None is older than a cycle.
     #[default]
     Asked,
     /// All servos were silent, and then some answered: nobody is asked in this cycle, and older answers are over then.
@@ -86,6 +93,8 @@ const SINGLE_TRY_RESERVE: Duration = Duration::from_micros(300);
 const WAKE_UP: Duration = Duration::from_micros(300);
 /// A silence of so many cycles may have held up answers that are too old to be told from new ones.
 const CYCLES_OF_OLD_ANSWERS: u32 = 2;
+/// Who answers late again and again is better heard late than not at all.
+const DRAINED_AT_MOST_EVERY: Duration = Duration::from_millis(250);
 /// Time between two slow reads.
 const SLOW_READ_PERIOD: Duration = Duration::from_millis(50);
 
@@ -93,9 +102,9 @@ impl<W: Wire> Driver for RegisterArm<W> {
     fn read(&mut self, latest: Time) -> Result<(), LinkLost> {
         self.ask_silent_ones_last();
         self.servos.iter_mut().for_each(Servo::ask);
-        if self.line == Line::Drained {
+        if self.line.state == LineState::Drained {
             self.bus.listen(latest)?;
-            self.line = Line::Empty;
+            self.line.state = LineState::Empty;
             self.note_late();
             return Ok(());
         }
@@ -346,11 +355,16 @@ impl<W: Wire> RegisterArm<W> {
     fn doubt_old_answers(&mut self) {
         let silent_for = self.servos.iter().map(|servo| servo.silent_for).min().unwrap_or(0);
         let has_answered = self.servos.iter().any(|servo| servo.report.fresh);
-        let is_old = has_answered && self.line == Line::Asked && CYCLES_OF_OLD_ANSWERS <= silent_for;
+        let now = clock::now();
+        let is_old = has_answered
+            && self.line.state == LineState::Asked
+            && CYCLES_OF_OLD_ANSWERS <= silent_for
+            && self.line.drained_again_from <= now;
         if is_old {
             self.servos.iter_mut().for_each(|servo| servo.report.fresh = false);
+            self.line.drained_again_from = now + DRAINED_AT_MOST_EVERY;
         }
-        self.line = if is_old { Line::Drained } else { Line::Asked };
+        self.line.state = if is_old { LineState::Drained } else { LineState::Asked };
     }
 
     fn note_late(&mut self) {
