@@ -24,6 +24,7 @@ use super::ros::NodeBuilder;
 use super::statistics::Statistics;
 use crate::control::arm::ArmRequest;
 use crate::control::safety::State;
+use crate::servo::clock;
 use crate::servo::control_thread::{ArmSetup, MimicJoint};
 use crate::servo::snapshot::{JointSnapshot, ServoReport, Snapshot};
 use crate::units::Time;
@@ -114,8 +115,10 @@ impl SnapshotSink for HardwarePublisher {
             self.publish_dynamic_joint_states(snapshot);
         }
         self.statistics.note(snapshot);
-        if self.next_diagnostics <= snapshot.began {
-            self.next_diagnostics = snapshot.began + DIAGNOSTICS_PERIOD;
+        // Also while simulated time stands still, or its source is gone.
+        let now = clock::machine_now();
+        if self.next_diagnostics <= now {
+            self.next_diagnostics = now + DIAGNOSTICS_PERIOD;
             let message = self.diagnostics_of(snapshot);
             publish(&self.diagnostics, &message);
         }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use roxmltree::Document;
+use roxmltree::{Document, Node};
 
 use crate::config::Config;
 use crate::config::parameters::{Parameters, Value};
@@ -39,6 +39,9 @@ pub struct Options {
 
 /// How much faster a simulated joint may be than it is told to.
 const CATCHING_UP: f64 = 1.2;
+/// How much farther than the arm's joints those in Gazebo can go (rad, m).
+const ROOM_TURNING: f64 = 0.1;
+const ROOM_SLIDING: f64 = 0.01;
 const WORLD: &str = include_str!("../../worlds/servo_arm.sdf");
 
 /// Prints or writes.
@@ -106,6 +109,15 @@ fn for_gazebo(
             changes.push((file.range_value(), mesh_path(file.value(), folder)?));
         }
     }
+    for joint in document.descendants().filter(|node| node.has_tag_name("joint")) {
+        let name = joint.attribute("name").unwrap_or_default();
+        if setup.joints.iter().any(|of_arm| of_arm == name)
+            || setup.mimics.iter().any(|mimic| mimic.name == name)
+        {
+            changes.extend(freed(joint));
+        }
+    }
+    changes.sort_by_key(|(range, _)| range.start);
     let end = text.rfind("</robot>").context("the URDF has no </robot>")?;
     changes.push((end..end, additions(robot, setup, model)));
     let mut whole = text.to_owned();
@@ -113,6 +125,31 @@ fn for_gazebo(
         whole.replace_range(range, &replacement);
     }
     Ok(whole)
+}
+
+/// What keeps a joint of the model from going where it is told. At the end of its travel Gazebo's physics (DART) ignores
+/// velocities for good, and the arm keeps its limits itself: so the travel is wider there, and has the zero at which
+/// Gazebo begins. A servo that goes as fast as it is told has its damping in that already; on top of it the effort would
+/// not do.
+fn freed(joint: Node<'_, '_>) -> Vec<(Range<usize>, String)> {
+    let room = if joint.attribute("type") == Some("prismatic") { ROOM_SLIDING } else { ROOM_TURNING };
+    let mut changes = Vec::new();
+    for node in joint.children() {
+        let mut change = |name: &str, changed: &dyn Fn(f64) -> f64| {
+            if let Some(attribute) = node.attribute_node(name)
+                && let Ok(value) = attribute.value().trim().parse::<f64>()
+            {
+                changes.push((attribute.range_value(), changed(value).to_string()));
+            }
+        };
+        if node.has_tag_name("limit") {
+            change("lower", &|lower| lower.min(0.0) - room);
+            change("upper", &|upper| upper.max(0.0) + room);
+        } else if node.has_tag_name("dynamics") {
+            change("damping", &|_| 0.0);
+        }
+    }
+    changes
 }
 
 /// A path that is the same wherever Gazebo runs on this machine; what has another scheme than a file's is left to it.

@@ -36,6 +36,28 @@ fn every_joint_is_published_and_has_an_actuator_of_its_own() {
 }
 
 #[test]
+fn a_joint_comes_nowhere_where_gazebo_would_hold_it() {
+    for (config, urdf_file) in [("so101.yaml", "so101.urdf"), ("wx250s.yaml", "wx250s.urdf")] {
+        let options = shipped(config, urdf_file);
+        let before =
+            RobotModel::from_urdf(&std::fs::read_to_string(options.urdf.as_ref().unwrap()).unwrap()).unwrap();
+        let text = urdf(&options).unwrap();
+        let after = RobotModel::from_urdf(&text).unwrap();
+        let document = Document::parse(&text).unwrap();
+        for name in texts(&document, "joint_name") {
+            let travel = |model: &RobotModel| model.joint(name).unwrap().limits.position;
+            let (Some(arm), Some(gazebo)) = (travel(&before), travel(&after)) else { panic!("{name}") };
+            assert!(
+                gazebo.lower < arm.lower.min(0.0) && arm.upper.max(0.0) < gazebo.upper,
+                "{name}: {gazebo:?}"
+            );
+        }
+        let is_of_arm = |node: &Node<'_, '_>| node.has_tag_name("dynamics");
+        assert!(document.descendants().filter(is_of_arm).all(|node| node.attribute("damping") == Some("0")));
+    }
+}
+
+#[test]
 fn the_topics_are_those_of_the_bridge_file() {
     let text = urdf(&shipped("so101.yaml", "so101.urdf")).unwrap();
     let document = Document::parse(&text).unwrap();
