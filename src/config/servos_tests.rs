@@ -184,3 +184,16 @@ fn a_calibration_of_another_arm_or_of_too_few_joints_is_refused() {
     assert!(says.contains("the file has no `shoulder.third`; calibrate it"), "{says}");
     assert!(error_with("calibration", text("no/such.yaml")).contains("cannot read calibration no/such.yaml"));
 }
+
+#[test]
+fn an_empty_list_of_buses_is_what_a_node_with_one_bus_says_of_itself() {
+    let mut given: Parameters = two_buses()
+        .into_iter()
+        .filter(|(name, _)| !name.starts_with("bus.") && !name.ends_with(".bus"))
+        .collect();
+    given.insert("buses".to_owned(), Value::StringArray(Vec::new()));
+    given.insert("port".to_owned(), text("/dev/arm"));
+    given.insert("servos.finger.id".to_owned(), Value::Integer(2));
+    let hardware = Config::new(&given, &[Part::Hardware]).unwrap().hardware;
+    assert_eq!(hardware.buses.iter().map(|bus| bus.port.as_str()).collect::<Vec<_>>(), ["/dev/arm"]);
+}

@@ -21,6 +21,7 @@ from action_msgs.msg import GoalStatus  # noqa: E402
 from control_msgs.action import GripperCommand  # noqa: E402
 from control_msgs.msg import JointTrajectoryControllerState  # noqa: E402
 from control_msgs.srv import QueryTrajectoryState  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray  # noqa: E402
 from rclpy.action import ActionClient  # noqa: E402
 from sensor_msgs.msg import JointState  # noqa: E402
 from std_srvs.srv import SetBool, Trigger  # noqa: E402
@@ -191,6 +192,8 @@ def test_a_pause_holds_everything_up_and_nothing_is_wrong_afterwards(ready: Simu
     ready.client.spin_for(2.5)
     assert not goal.ended
     assert ready.state()["time"] == time
+    with ready.client.heard(DiagnosticArray, "/diagnostics") as heard:
+        ready.client.spin_until(lambda: len(heard) > 1, "diagnostics while time stands still", timeout=LONG)
     answer = ready.client.call(QueryTrajectoryState, "arm_controller/query_state")
     assert answer.success, answer
     refused = ready.client.call(Trigger, "hardware_node/reset")

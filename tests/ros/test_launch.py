@@ -5,6 +5,7 @@ import importlib.util
 import os
 import pathlib
 import shutil
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -32,6 +33,7 @@ def launched(file: str | pathlib.Path, *arguments: str) -> Iterator[Process]:
         # Long enough for launch to kill what does not listen.
         launch.stop(timeout=30)
     assert "sending signal 'SIGTERM'" not in launch.output, launch.output
+    assert "Caught exception" not in launch.output, launch.output
     assert not list(filter(is_running, started)), launch.output
 
 
@@ -196,6 +198,22 @@ def test_two_arms_share_nothing_but_what_every_ros_tool_knows(client):
         # Those of the test's own node are relative to no namespace.
         topics -= {name for name, _ in client.node.get_publisher_names_and_types_by_node(client.node.get_name(), "/")}
         assert {name for name in topics if not name.startswith((f"/{left}/", f"/{right}/"))} <= GLOBAL_TOPICS
+
+
+def test_of_two_arms_one_goes_on_when_the_other_dies(client):
+    left, right = f"left_{os.getpid()}", f"right_{os.getpid()}"
+    arguments = ("sim:=emulator", f"left_namespace:={left}", f"right_namespace:={right}")
+    with launched("two_arms.launch.py", *arguments) as launch:
+        for side in (left, right):
+            launch.wait_for_line(rf"{side}.hardware_node.*Energizing -> Holding", timeout=60)
+        os.kill(next(pid for pid in descendants(launch.pid) if is_arm(pid, left)), signal.SIGKILL)
+        launch.wait_for_line("process has died")
+        move(client, 0.3, f"/{right}")
+
+
+def is_arm(pid: int, namespace: str) -> bool:
+    words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    return words[0].endswith("arm_node") and f"__ns:=/{namespace}" in words
 
 
 def test_isaac_sim_is_driven_by_the_controllers_alone(client):

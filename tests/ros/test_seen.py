@@ -205,6 +205,13 @@ def test_a_trail_of_no_time_is_none(motions: Motions):
     set_parameter(motions, "markers.trail", 10.0)
 
 
+def test_what_a_node_left_on_display_is_cleared_by_the_next_one(start_emulator, client):
+    start_emulator().start("ik_node")
+    with client.heard(MarkerArray, "ik_node/markers", LATCHED) as heard:
+        client.spin_until(lambda: heard, "the first of it")
+    assert [marker.action for marker in heard[0].markers] == [Marker.DELETEALL]
+
+
 def test_what_was_planned_is_no_longer_shown_once_the_arm_is_there(motions: Motions):
     with motions.client.heard(MarkerArray, "ik_node/markers", LATCHED) as heard:
         motions.target(JointState(name=list(ARM_JOINTS), position=THERE))

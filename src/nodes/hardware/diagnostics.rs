@@ -192,3 +192,25 @@ fn judged(joint: &JointSnapshot, silence: Option<String>) -> (Level, String) {
 fn pair(key: &str, value: impl std::fmt::Display) -> KeyValue {
     KeyValue { key: key.to_owned(), value: value.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::alarms::Alarms;
+
+    #[test]
+    fn an_alarm_is_an_error_also_when_the_servo_has_fallen_silent_since() {
+        let judged = |alarms: Alarms, silence: Option<&str>| {
+            let servo = ServoReport { alarms, ..ServoReport::default() };
+            let joint = JointSnapshot { servo, ..JointSnapshot::default() };
+            let (level, message) = judged(&joint, silence.map(str::to_owned));
+            (level as u8, message)
+        };
+        let silence = Some("silent for 12 cycles");
+        assert_eq!(judged(Alarms::NONE, None), (Level::Ok as u8, "ok".to_owned()));
+        assert_eq!(judged(Alarms::NONE, silence).0, Level::Stale as u8);
+        let (level, message) = judged(Alarms::OVERHEAT, silence);
+        assert_eq!(level, Level::Error as u8);
+        assert!(message.starts_with("silent for 12 cycles; its servo reports"), "{message}");
+    }
+}
