@@ -93,14 +93,21 @@ fn the_control_socket_answers_and_tells_of_writes() {
     assert_eq!(ask(&mut control, "get id=2 torque_enable"), "ok 0");
     assert_eq!(ask(&mut control, "dance"), "error there is no command `dance`; try `help`");
     assert_eq!(ask(&mut control, "watch writes"), "ok watching");
-
+    let mut told = || {
+        let mut line = String::new();
+        control.read_line(&mut line).unwrap();
+        let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        assert!(words.remove(1).parse::<u64>().is_ok(), "{line}");
+        words
+    };
     let mut port = open(emulator.port());
-    let frame = Frame::write(Id::new(2).unwrap(), TORQUE_ENABLE.address, &[1]).unwrap();
-    port.write_all(frame.as_bytes()).unwrap();
-    let mut line = String::new();
-    control.read_line(&mut line).unwrap();
-    let words: Vec<&str> = line.split_whitespace().collect();
-    assert_eq!([words[0], words[2], words[3], words[4]], ["write", "2", "40", "01"]);
+    for (torque, mark) in [(1, "on"), (0, "off")] {
+        let frame = Frame::write(Id::new(2).unwrap(), TORQUE_ENABLE.address, &[torque]).unwrap();
+        port.write_all(frame.as_bytes()).unwrap();
+        assert_eq!(told(), ["write", "2", "40", &format!("0{torque}")]);
+        assert_eq!(emulator.command(&format!("mark {mark}")), "ok marked");
+        assert_eq!(told(), ["mark", mark]);
+    }
 
     let second = EmulatorConfig { control: Some(socket.clone()), ..EmulatorConfig::new(servos()) };
     let refused = Emulator::spawn(second, Endpoint::Pty { link: None }).unwrap_err();

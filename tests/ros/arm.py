@@ -26,6 +26,8 @@ SHAPES = ["arm_node", "separate"]
 CENTRE_TICKS = 2048
 TICKS_PER_RAD = 4096 / math.tau
 UPDATE_RATE_HZ = 200.0
+# Numbers for marks, each used once.
+MARKS = itertools.count()
 # As fast as the shipped configuration lets a joint be told to go, in ticks a cycle.
 FASTEST_STEP_TICKS = 4.5 / UPDATE_RATE_HZ * TICKS_PER_RAD
 FOLLOW = "arm_controller/follow_joint_trajectory"
@@ -70,20 +72,25 @@ class Write:
 
 
 class Writes:
-    """The register writes that reach servos, from the moment it is made until it is closed."""
+    """The register writes that reach servos, from the moment it is made until it is closed; all that came so far."""
 
-    def __init__(self, path: pathlib.Path):
-        self._socket = connect(path)
+    def __init__(self, control: Control):
+        self._control = control
+        self._socket = connect(control.path)
         self._lines = self._socket.makefile("r")
         self._socket.sendall(b"watch writes\n")
         answer = self._lines.readline()
         assert answer.startswith("ok"), answer
         self._writes: list[Write] = []
         self._trouble = ""
+        self._marks: set[str] = set()
+        self._is_over = False
+        self._news = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def all(self) -> list[Write]:
+        self._catch_up()
         assert not self._trouble, self._trouble
         return list(self._writes)
 
@@ -104,9 +111,13 @@ class Writes:
         return {id: set(self.goals(id)) for id in IDS}
 
     def forget(self) -> None:
+        self._catch_up()
         self._writes.clear()
 
     def close(self) -> None:
+        # An emulator that has ended has nothing more to tell.
+        with contextlib.suppress(OSError):
+            self._catch_up()
         # Ends the reader, which may be waiting for the next line.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -119,14 +130,32 @@ class Writes:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _catch_up(self) -> None:
+        """Waits for what is still on its way: the state of a servo, asked for on another connection, is ahead of it."""
+        if self._is_over:
+            return
+        mark = f"caught-up-{next(MARKS)}"
+        self._control.ask(f"mark {mark}")
+        with self._news:
+            assert self._news.wait_for(lambda: mark in self._marks or self._is_over, 10.0), "the mark did not come back"
+
     def _read(self) -> None:
         for line in self._lines:
-            kind, *words = line.split()
-            if kind == "write" and len(words) == 4:
-                unix_ns, id, address, data = words
+            self._take(*line.split())
+        with self._news:
+            self._is_over = True
+            self._news.notify_all()
+
+    def _take(self, kind: str, *words: str) -> None:
+        match kind, words:
+            case "write", (unix_ns, id, address, data):
                 self._writes.append(Write(int(unix_ns), int(id), int(address), bytes.fromhex(data)))
-            else:
-                self._trouble = f"the emulator said: {line}"
+            case "mark", (_, name):
+                with self._news:
+                    self._marks.add(name)
+                    self._news.notify_all()
+            case _:
+                self._trouble = f"the emulator said: {kind} {' '.join(words)}"
 
 
 def connect(path: pathlib.Path) -> socket.socket:
@@ -160,7 +189,7 @@ class Control:
         return [servo[key] for servo in self.state().values()]
 
     def writes(self) -> Writes:
-        return Writes(self.path)
+        return Writes(self)
 
 
 class Arm:
@@ -271,6 +300,14 @@ class Client:
     def call(self, type, name: str, timeout: float = 15.0, **fields):
         request = type.Request(**fields)
         return self.wait_for(self.service(type, name).call_async(request), f"an answer of {name}", timeout)
+
+    def wait_until_obeyed(self) -> None:
+        """Until the controllers know that the hardware does what they say."""
+        from controller_manager_msgs.srv import ListHardwareComponents
+
+        ask = lambda: self.call(ListHardwareComponents, "controller_manager/list_hardware_components")  # noqa: E731
+        is_active = lambda: ask().component[0].state.label == "active"  # noqa: E731
+        self.spin_until(is_active, "the controllers know that the hardware is active", timeout=60.0)
 
     @contextlib.contextmanager
     def heard(self, type, topic: str, qos: object = 1000) -> Iterator[list]:
@@ -429,6 +466,7 @@ class System:
         self.arm.wait_until_holding()
         self.follow.wait_until_ready()
         self.client.next(JointTrajectoryControllerState, "arm_controller/controller_state", timeout=20.0)
+        self.client.wait_until_obeyed()
 
     def move_to(self, position: float, seconds: float = 0.5) -> None:
         from action_msgs.msg import GoalStatus

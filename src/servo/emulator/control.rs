@@ -21,7 +21,9 @@
 //!   write UNIX_NS ID ADDRESS HEX            a register write, and when its frame arrived
 //!   host UNIX_NS HEX                        a frame of the host
 //!   servos UNIX_NS HEX                      bytes of the servos, and when they are due
+//!   mark UNIX_NS NAME                       somebody set a mark
 //!   lost N                                  so many lines were lost, because they were not read in time
+//! mark NAME                                 tells whoever watches, after all that has happened before
 //! ```
 
 use std::time::Duration;
@@ -32,7 +34,7 @@ use crate::protocol::feetech::Alarms;
 use crate::units::Time;
 
 use super::bus::Bus;
-use super::events::Wanted;
+use super::events::{Event, Wanted};
 use super::family::EmulatedServo;
 use super::faults::{Fault, Kind};
 use super::words::{Place, Words, WordsError};
@@ -41,7 +43,7 @@ use super::words::{Place, Words, WordsError};
 const HELP: &str = "fault NAME [id=N] [probability=P] [count=N] [ms=N] [bits=A,B] [celsius=T] (NAME: silent late \
     truncated corrupt noise duplicate wrong_id stale dribble alarm overheat brownout); clear [NAME] [id=N]; unplug; \
     replug; set id=N temperature|ambient|voltage|position|REGISTER=VALUE; get id=N REGISTER; block id=N at=P; \
-    unblock id=N; load id=N effort=E; state; stats; watch writes|frames";
+    unblock id=N; load id=N effort=E; state; stats; watch writes|frames; mark NAME";
 
 /// One command, understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +90,8 @@ pub enum Command {
     Stats,
     /// Tell what passes from now on.
     Watch(Wanted),
+    /// Tell whoever watches a name, in its place among what passes.
+    Mark(String),
 }
 
 /// What can be done to a servo from outside.
@@ -156,6 +160,7 @@ impl Command {
             "state" => Self::State,
             "stats" => Self::Stats,
             "watch" => Self::Watch(wanted(&mut words)?),
+            "mark" => Self::Mark(words.word("a name")?),
             _ => return Err(ControlError::Command(name)),
         };
         words.finish()?;
@@ -185,6 +190,10 @@ impl Command {
             }
             Self::State => Ok(state(bus, now)),
             Self::Stats => Ok(stats(bus).to_string()),
+            Self::Mark(name) => {
+                bus.wire.watchers.tell(|| Event::Mark { at: now, name: name.clone() });
+                Ok("marked".to_owned())
+            }
             // These need the port or the connection, whose owner has answered them already.
             Self::Unplug | Self::Replug | Self::Watch(_) => Ok(String::new()),
         }

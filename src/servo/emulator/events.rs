@@ -36,9 +36,16 @@ pub enum Event {
         /// Which.
         bytes: Vec<u8>,
     },
+    /// Somebody set a mark: all that happened before has been told, nothing after it.
+    Mark {
+        /// When.
+        at: Time,
+        /// What it is called.
+        name: String,
+    },
 }
 
-/// Which events a watcher wants.
+/// Which events a watcher wants, besides the marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wanted {
     /// Writes that reach servos.
@@ -49,7 +56,11 @@ pub enum Wanted {
 
 impl Wanted {
     fn covers(self, event: &Event) -> bool {
-        (self == Self::Writes) == matches!(event, Event::Write { .. })
+        match event {
+            Event::Write { .. } => self == Self::Writes,
+            Event::Host { .. } | Event::Servos { .. } => self == Self::Frames,
+            Event::Mark { .. } => true,
+        }
     }
 }
 

@@ -134,20 +134,18 @@ fn stream_events(mut out: &UnixStream, watch: &Watch) -> io::Result<()> {
 }
 
 fn describe(text: &mut String, event: &Event) {
-    let (at, bytes) = match event {
+    // Writing to a string cannot fail.
+    let _is_written = match event {
         Event::Write { at, id, address, data } => {
-            text.push_str(&format!("write {} {id} {address} ", clock::wall_nanos_at(*at)));
-            (None, data)
+            writeln!(text, "write {} {id} {address} {}", clock::wall_nanos_at(*at), hex(data))
         }
-        Event::Host { at, bytes } => (Some(("host", at)), bytes),
-        Event::Servos { at, bytes } => (Some(("servos", at)), bytes),
-    };
-    if let Some((who, at)) = at {
-        text.push_str(&format!("{who} {} ", clock::wall_nanos_at(*at)));
+        Event::Host { at, bytes } => writeln!(text, "host {} {}", clock::wall_nanos_at(*at), hex(bytes)),
+        Event::Servos { at, bytes } => writeln!(text, "servos {} {}", clock::wall_nanos_at(*at), hex(bytes)),
+        Event::Mark { at, name } => writeln!(text, "mark {} {name}", clock::wall_nanos_at(*at)),
     }
-    for byte in bytes {
-        // Writing to a string cannot fail.
-        let _is_written = write!(text, "{byte:02x}").is_ok();
-    }
-    text.push('\n');
+    .is_ok();
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
