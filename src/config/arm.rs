@@ -1,5 +1,6 @@
 //! What every node of an arm must agree on: the robot model, the joints and their order, the rate, the limits.
 
+use super::common;
 use super::declaration::Declaration;
 use super::parameters::Value;
 
@@ -59,12 +60,7 @@ impl ArmConfig {
         let joints = joints(declaration, needs_model);
         let update_rate_hz =
             declaration.number_in("update_rate_hz", 100.0, 1.0..=2000.0, "Control cycles a second (Hz).");
-        // Every ROS node has it.
-        declaration.or(
-            "use_sim_time",
-            false,
-            "Whether the node goes by /clock; with servos only the stamps do.",
-        );
+        common::use_sim_time(declaration);
         // Whoever starts the process reads it, before there is a node.
         declaration.or(
             "arms",

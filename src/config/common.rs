@@ -1,9 +1,14 @@
-//! What ros2_control lets every controller be given, whatever its type.
+//! What several nodes are given: whose time it is, whether they get active, and what ros2_control gives any controller.
 
 use super::declaration::Declaration;
 
 const OWN_SCHEDULE: &str = "here, because controllers run with the arm, at `update_rate_hz`";
 const NOT_SPAWNED: &str = "here, because nothing is spawned";
+
+/// Declares whose time it is; whoever makes the node reads it.
+pub fn use_sim_time(d: &mut Declaration<'_>) {
+    d.or("use_sim_time", false, "Whether the node goes by /clock; with servos only the stamps do.");
+}
 
 /// Declares and reads whether a node gets active by itself.
 pub fn autostart(d: &mut Declaration<'_>) -> bool {

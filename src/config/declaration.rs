@@ -119,7 +119,8 @@ impl<'a> Declaration<'a> {
         self
     }
 
-    /// The parameter that is declared next is accepted and without effect; where it is given, a remark says so.
+    /// The parameter that is declared next is accepted and without effect; where more than its default is given, a remark
+    /// says so.
     ///
     /// `why` follows "has no meaning": `for position-controlled servos`.
     pub fn no_meaning(&mut self, why: &'static str) -> &mut Self {
@@ -129,6 +130,10 @@ impl<'a> Declaration<'a> {
 
     /// The parameter's value, or `default`.
     pub fn or<T: FromValue + Clone>(&mut self, name: &str, default: T, description: &'static str) -> T {
+        // Who loads what was dumped gives every default, and wants nothing by it.
+        if self.gives(name, &default) {
+            self.next.no_meaning = None;
+        }
         let given = self.optional(name, description);
         let value = given.unwrap_or_else(|| default.clone());
         self.amend(name, |declared| {
@@ -252,6 +257,11 @@ impl<'a> Declaration<'a> {
         }
         self.constrain(name, words);
         chosen
+    }
+
+    fn gives<T: FromValue + Clone>(&self, name: &str, value: &T) -> bool {
+        let given = self.given.get(name).and_then(T::from_value);
+        given.is_some_and(|given| given.into_value() == value.clone().into_value())
     }
 
     /// Whether a value was given for `name`.

@@ -43,9 +43,16 @@ fn a_declaration_says_what_may_change_and_where_values_lie() {
 
 #[test]
 fn only_what_is_given_in_vain_is_remarked_on() {
-    let given = given(&[("gain", Value::Double(1.0)), ("rate", Value::Bool(true))]);
+    let given = given(&[
+        ("gain", Value::Double(1.0)),
+        ("rate", Value::Bool(true)),
+        ("least", Value::Double(f64::NEG_INFINITY)),
+        ("delay", Value::Integer(0)),
+    ]);
     let mut declaration = Declaration::new(&given);
     declaration.no_meaning("for servos").or("gain", 0.0, "Gain");
+    declaration.no_meaning("for servos").or("least", f64::NEG_INFINITY, "Its default is given.");
+    declaration.no_meaning("for servos").or("delay", 0.0, "Its default is given, as another type.");
     declaration.no_meaning("for servos").or("clamp", 0.0, "Clamp");
     declaration.no_meaning("here").accept("rate", "Rate");
     let remarks = declaration.remarks().join("; ");

@@ -2,6 +2,7 @@
 //!
 //! `<controller>.type` names a controller. What else such a file says of upstream's manager is taken without meaning.
 
+use super::common;
 use super::declaration::Declaration;
 use super::parameters::Value;
 
@@ -88,6 +89,7 @@ impl ManagerConfig {
     /// Controllers are looked for among the given names whose first part `is_free`, no group of another node.
     pub fn declare(declaration: &mut Declaration<'_>, is_free: impl Fn(&str) -> bool) -> Self {
         let d = declaration;
+        common::use_sim_time(d);
         let update_rate_hz =
             d.optional("update_rate", "Rate of upstream's manager; here it is update_rate_hz (Hz).");
         if let Some(rate) = update_rate_hz.filter(|rate| *rate < 1) {

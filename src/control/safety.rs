@@ -59,9 +59,29 @@ impl State {
         Self::EmergencyStop,
     ];
 
+    /// The state of that name, as it is displayed.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.to_string() == name)
+    }
+
     /// Whether commands are obeyed.
     pub fn can_move(self) -> bool {
-        matches!(self, Self::Holding | Self::Active | Self::Degraded)
+        self.obstacle().is_none()
+    }
+
+    /// Why commands are not obeyed, where they are not.
+    pub fn obstacle(self) -> Option<&'static str> {
+        match self {
+            Self::Holding | Self::Active | Self::Degraded => None,
+            Self::Disconnected => Some("the servos are not connected"),
+            Self::Identified => Some("torque is off"),
+            Self::Energizing => Some("torque is coming on"),
+            Self::Standby => Some("the arm is deactivated"),
+            Self::Resting => Some("the arm goes to its rest pose"),
+            Self::Releasing => Some("torque is going off"),
+            Self::Faulted => Some("the arm is faulted, and waits for a reset"),
+            Self::EmergencyStop => Some("emergency stop"),
+        }
     }
 
     /// Whether only a reset leads out.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use futures::StreamExt as _;
 use r2r::control_msgs::msg::SpeedScalingFactor;
+use r2r::lifecycle_msgs::msg::State as HardwareState;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::Header;
 use r2r::{Context, Publisher, QosProfile};
@@ -24,8 +25,9 @@ use crate::control::beat::Beat;
 use crate::control::ensemble::{Ensemble, MemberEvent, MemberRequest};
 use crate::control::follower::{FollowerEvent, Outcome, Request};
 use crate::control::gripper::GripperRequest;
+use crate::control::lifecycle::Phase;
 use crate::control::roster::Lifecycle;
-use crate::control::safety::Cause;
+use crate::control::safety::{Cause, State};
 use crate::servo::clock;
 use crate::servo::snapshot::Snapshot;
 use crate::trajectory::spline::JointState as JointReference;
@@ -43,6 +45,8 @@ struct Remote {
     sinks: Vec<Box<dyn SnapshotSink>>,
     /// Whether every joint has been seen, so that there is a place to start from.
     ready: bool,
+    /// Why the hardware obeys no commands, where it said so.
+    obstacle: Option<&'static str>,
     /// Whether the arm did not follow, so that its reference says nothing of where it is.
     strayed: bool,
     last_moved: Time,
@@ -58,6 +62,8 @@ struct Remote {
 
 /// The hardware in a list of hardware: whoever answers to `joint_commands` with `joint_states`.
 const PLUGIN_NAME: &str = "servo_arm/joint_commands";
+/// Where `hardware_node` tells whether it obeys commands; other hardware says nothing there.
+const HARDWARE_STATE: &str = "hardware_node/state";
 /// Where `hardware_node` tells how fast motions may be.
 const SPEED_SCALING: &str = "hardware_node/speed_scaling";
 /// Joint states that stop for longer than this end the motion.
@@ -81,6 +87,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     let node = drafts.shared_node();
     let mut states = node.subscribe::<JointState>("joint_states", QosProfile::default()).map_err(failed)?;
     let commands = node.create_publisher("joint_commands", QosProfile::default()).map_err(failed)?;
+    let mut hardware_states = node.subscribe::<HardwareState>(HARDWARE_STATE, latched()).map_err(failed)?;
     let mut speeds = node.subscribe::<SpeedScalingFactor>(SPEED_SCALING, latched()).map_err(failed)?;
     let servos =
         Servos { joints: &joints, plugin_name: PLUGIN_NAME.to_owned(), torque_limits: &[], own: None };
@@ -103,6 +110,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
                 remote.look_for_resets();
                 remote.on_joint_state(&state, clock::now());
             }
+            Some(state) = hardware_states.next() => remote.on_hardware_state(&state),
             Some(speed) = speeds.next() => remote.ensemble.limit_speed(speed.factor),
             request = controllers.next() => if let Some(HostRequest::Member(member, request)) = request {
                 remote.request(member, request);
@@ -113,7 +121,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
             }
         }
         remote.hand_out(&mut controllers);
-        controllers.note_hardware(if remote.ready { Lifecycle::Active } else { Lifecycle::Unconfigured });
+        controllers.note_hardware(remote.hardware());
     }
     tracing::info!("stopping");
     remote.ensemble.halt("the node stops");
@@ -139,6 +147,7 @@ impl Remote {
             snapshot: Snapshot::new(count, 0),
             beat: Beat::new(period.as_secs_f64()),
             ready: false,
+            obstacle: None,
             strayed: false,
             last_moved: Time(i64::MIN),
             last_state: Time(i64::MIN),
@@ -149,6 +158,27 @@ impl Remote {
             ensemble,
             commands,
             sinks,
+        }
+    }
+
+    fn hardware(&self) -> Lifecycle {
+        match self.obstacle {
+            _ if !self.ready => Lifecycle::Unconfigured,
+            Some(_) => Lifecycle::Inactive,
+            None => Lifecycle::Active,
+        }
+    }
+
+    /// A motion ends with the reason for which the hardware obeys no more; the next starts where the arm is when it does.
+    fn on_hardware_state(&mut self, state: &HardwareState) {
+        let obstacle = obstacle_of(state);
+        if std::mem::replace(&mut self.obstacle, obstacle) == obstacle {
+            return;
+        }
+        match obstacle {
+            Some(why) => self.ensemble.halt(why),
+            None if self.ready => self.start_here(),
+            None => {}
         }
     }
 
@@ -163,6 +193,13 @@ impl Remote {
         }
         // One that waited together with the one before is newer, but no time has passed in which to step.
         let Some(time) = self.beat.time_of(now) else { return };
+        if self.obstacle.is_none() {
+            self.step(time, now);
+        }
+        self.show(time);
+    }
+
+    fn step(&mut self, time: Time, now: Time) {
         self.references.fill(Reference::Hold);
         if self.ensemble.step(time, &self.measured, &mut self.references) {
             self.last_moved = now;
@@ -170,7 +207,6 @@ impl Remote {
         if now.saturating_since(self.last_moved) < LAST_COMMAND_REPEATED {
             self.command(now);
         }
-        self.show(time);
     }
 
     /// Takes the joints of the arm out of a message, which may have others too; tells whether there were any.
@@ -201,6 +237,9 @@ impl Remote {
             *position = measured.position;
         }
         self.ensemble.hold_at(&positions[..self.joints.len()]);
+        if let Some(why) = self.obstacle {
+            self.ensemble.halt(why);
+        }
         (self.ready, self.strayed) = (true, false);
         if std::mem::take(&mut self.is_missed) {
             tracing::info!("joint_states come; the controllers are ready");
@@ -295,4 +334,13 @@ impl Remote {
             sink.see(&self.snapshot);
         }
     }
+}
+
+/// Why hardware in that state obeys no commands; a state of a newer version is judged by its id alone.
+fn obstacle_of(state: &HardwareState) -> Option<&'static str> {
+    if state.id == Phase::Active.id() {
+        return None;
+    }
+    let known = State::from_name(&state.label).and_then(State::obstacle);
+    Some(known.unwrap_or("the hardware is not active"))
 }

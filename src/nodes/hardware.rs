@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::anyhow;
 use r2r::control_msgs::msg::{DynamicJointState, InterfaceValue, SpeedScalingFactor};
 use r2r::diagnostic_msgs::msg::DiagnosticArray;
+use r2r::lifecycle_msgs::msg::State as StateMessage;
 use r2r::qos::DurabilityPolicy;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::Header;
@@ -23,10 +24,12 @@ use super::publisher::SnapshotSink;
 use super::ros::NodeBuilder;
 use super::statistics::Statistics;
 use crate::control::arm::ArmRequest;
+use crate::control::lifecycle::Phase;
+use crate::control::roster::Lifecycle;
 use crate::control::safety::State;
 use crate::servo::clock;
 use crate::servo::control_thread::{ArmSetup, MimicJoint};
-use crate::servo::snapshot::{JointSnapshot, ServoReport, Snapshot};
+use crate::servo::snapshot::{JointSnapshot, Occasion, ServoReport, Snapshot};
 use crate::units::Time;
 
 /// What of the latest cycle the services look at.
@@ -52,6 +55,9 @@ pub struct HardwarePublisher {
     diagnostics: Publisher<DiagnosticArray>,
     robot_state: Option<RobotState>,
     statistics: Statistics,
+    states: Publisher<StateMessage>,
+    /// Which was published last.
+    state: Option<State>,
     speed_scaling: Publisher<SpeedScalingFactor>,
     /// What was published of it last.
     speed_factor: Option<f64>,
@@ -62,6 +68,8 @@ pub struct HardwarePublisher {
     view: watch::Sender<ArmView>,
 }
 
+/// Where it is told whether commands are obeyed.
+const STATE: &str = "~/state";
 /// Where it is told how fast motions may be.
 const SPEED_SCALING: &str = "~/speed_scaling";
 const DIAGNOSTICS_PERIOD: Duration = Duration::from_secs(1);
@@ -90,6 +98,8 @@ pub fn offer(
         diagnostics: node.create_publisher("/diagnostics", QosProfile::default()).map_err(failed)?,
         robot_state,
         statistics: Statistics::default(),
+        states: node.create_publisher(STATE, latched()).map_err(failed)?,
+        state: None,
         speed_scaling: node.create_publisher(SPEED_SCALING, latched()).map_err(failed)?,
         speed_factor: None,
         misses_to_degraded: arm.hardware.misses_to_degraded,
@@ -111,7 +121,7 @@ impl SnapshotSink for HardwarePublisher {
                 robot_state.see(&message, snapshot.began);
             }
         }
-        if has_subscriber(&self.dynamic_joint_states) {
+        if snapshot.occasion != Occasion::Between && has_subscriber(&self.dynamic_joint_states) {
             self.publish_dynamic_joint_states(snapshot);
         }
         self.statistics.note(snapshot);
@@ -121,6 +131,9 @@ impl SnapshotSink for HardwarePublisher {
             self.next_diagnostics = now + DIAGNOSTICS_PERIOD;
             let message = self.diagnostics_of(snapshot);
             publish(&self.diagnostics, &message);
+        }
+        if self.state.replace(snapshot.state) != Some(snapshot.state) {
+            publish(&self.states, &state_message(snapshot.state));
         }
         if self.speed_factor != Some(snapshot.speed_factor) {
             self.speed_factor = Some(snapshot.speed_factor);
@@ -137,10 +150,13 @@ impl SnapshotSink for HardwarePublisher {
 impl HardwarePublisher {
     /// Whether a joint said something; where time stands still, something else than before.
     fn has_news(&mut self, snapshot: &Snapshot) -> bool {
+        if snapshot.occasion == Occasion::Between {
+            return false;
+        }
         let fresh = snapshot.joints().iter().filter(|joint| joint.servo.fresh);
         let Some(newest) = fresh.map(|joint| joint.servo.stamp).max() else { return false };
         let is_known = std::mem::replace(&mut self.newest, newest) == newest;
-        !is_known || !snapshot.stands_still()
+        !is_known || snapshot.occasion == Occasion::Cycle
     }
 
     /// Whether a joint is known well enough to be published: a sample is used again for a few missed answers only.
@@ -206,6 +222,11 @@ impl HardwarePublisher {
         };
         publish(&self.dynamic_joint_states, &message);
     }
+}
+
+/// The lifecycle state that it is, by its id, and its own name.
+fn state_message(state: State) -> StateMessage {
+    StateMessage { id: Phase::from(Lifecycle::from(state)).id(), label: state.to_string() }
 }
 
 /// Publishes; where that fails there is nobody to tell but the log.

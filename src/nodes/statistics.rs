@@ -2,7 +2,7 @@
 
 use hdrhistogram::Histogram;
 
-use crate::servo::snapshot::Snapshot;
+use crate::servo::snapshot::{Occasion, Snapshot};
 
 /// Percentiles over all cycles so far.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Default for Statistics {
 impl Statistics {
     /// Takes a cycle into account.
     pub fn note(&mut self, snapshot: &Snapshot) {
-        if snapshot.stands_still() {
+        if snapshot.occasion != Occasion::Cycle {
             return;
         }
         let began = snapshot.began.0 as f64 * 1e-9;

@@ -20,7 +20,7 @@ use super::driver::{Driver, IdentifyError, Identity, JointRating};
 use super::gazebo_arm::GazeboLink;
 use super::ports::{ArmEvent, Commander, ThreadPorts};
 use super::realtime;
-use super::snapshot::{ServoReport, Snapshot, part_of};
+use super::snapshot::{Occasion, ServoReport, Snapshot, part_of};
 use crate::config::hardware::{HardwareConfig, TorquePolicy};
 use crate::control::arm::{ArmCore, ArmPolicy, ArmRequest, Care, MeasuredJoint, Orders};
 use crate::control::safety::{Cause, Refusal};
@@ -103,6 +103,10 @@ pub struct ControlLoop {
     last_refusal: String,
     /// How often time had been set back.
     resets: u64,
+    /// When the last cycle began.
+    began: Option<Time>,
+    /// The time, and how often it had been told, when it was looked last between cycles.
+    looked: (Time, u64),
 }
 
 /// A running control thread.
@@ -188,6 +192,8 @@ impl ControlLoop {
             next_attempt: Time(0),
             last_refusal: String::new(),
             resets: clock::resets(),
+            began: None,
+            looked: (Time(i64::MIN), 0),
             setup,
         }
     }
@@ -220,24 +226,31 @@ impl ControlLoop {
 
     /// Waits until `due`, does the cycle as the control thread does it, and tells when the next one is due.
     ///
-    /// Where the time is told from outside and stands still, there is no cycle: it is only looked what is asked, and
-    /// whether the bus is still there.
+    /// Where the time is told from outside and comes slowly or not at all, there is no cycle: it is only looked what is
+    /// asked, and whether the bus is still there.
     pub fn turn(&mut self, due: Time) -> Time {
         if !clock::wait_until(due, STANDSTILL) {
-            let now = clock::now();
-            self.stand_still(now);
-            self.open_or_close(now);
-            self.hand_out(now, now);
+            self.look(clock::now());
             return due;
         }
         self.cycle(due, due + self.read_budget());
         self.next_due(due)
     }
 
+    fn look(&mut self, now: Time) {
+        let looked = (now, clock::words());
+        let before = std::mem::replace(&mut self.looked, looked);
+        let is_said_again = looked.0 == before.0 && looked.1 != before.1;
+        self.snapshot.occasion = if is_said_again { Occasion::Standstill } else { Occasion::Between };
+        self.listen(now);
+        self.open_or_close(now);
+        self.hand_out(now, now);
+    }
+
     /// One cycle that was due at `due`; the servos' answers are waited for until `latest`.
     pub fn cycle(&mut self, due: Time, latest: Time) {
         let began = clock::now();
-        self.snapshot.told = false;
+        (self.snapshot.told, self.snapshot.occasion) = (false, Occasion::Cycle);
         self.note_resets();
         if let Some(mut bus) = self.bus.take() {
             match self.on_bus(bus.as_mut(), due, latest) {
@@ -300,7 +313,7 @@ impl ControlLoop {
         Ok(())
     }
 
-    fn stand_still(&mut self, now: Time) {
+    fn listen(&mut self, now: Time) {
         self.snapshot.told = false;
         self.note_resets();
         let Some(mut bus) = self.bus.take() else {
@@ -474,8 +487,10 @@ impl ControlLoop {
     fn describe(&mut self, due: Time, began: Time) {
         let snapshot = &mut self.snapshot;
         let started = *self.started.get_or_insert(began);
-        snapshot.period =
-            if snapshot.cycle == 0 { Duration::ZERO } else { began.saturating_since(snapshot.began) };
+        if snapshot.occasion == Occasion::Cycle {
+            let before = self.began.replace(began).unwrap_or(began);
+            snapshot.period = began.saturating_since(before);
+        }
         snapshot.cycle += 1;
         (snapshot.due, snapshot.began, snapshot.ended) = (due, began, clock::now());
         snapshot.time = due + self.reading;

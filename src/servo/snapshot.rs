@@ -117,6 +117,18 @@ pub struct BusReport {
     pub lost: bool,
 }
 
+/// When a snapshot is made. Between cycles there is something to see only of time that is told from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Occasion {
+    /// A cycle has ended.
+    #[default]
+    Cycle,
+    /// The time of the next cycle has not come yet; nothing needs to be published.
+    Between,
+    /// Time stands still, and is told to: what is seen now is what there is until it goes on.
+    Standstill,
+}
+
 /// One control cycle.
 #[derive(Clone, Copy, Debug)]
 pub struct Snapshot {
@@ -150,6 +162,8 @@ pub struct Snapshot {
     pub torque: bool,
     /// Whether the joints were told their commands.
     pub told: bool,
+    /// Whether this is a cycle at all.
+    pub occasion: Occasion,
     /// The controllers, in their order.
     pub members: [MemberView; MAX_CONTROLLERS],
     /// Snapshots that nobody took in time.
@@ -193,6 +207,7 @@ impl Snapshot {
             speed_factor: 1.0,
             torque: false,
             told: false,
+            occasion: Occasion::Cycle,
             members: [MemberView::default(); MAX_CONTROLLERS],
             dropped: 0,
             joint_count: joint_count.min(MAX_JOINTS),
@@ -202,11 +217,6 @@ impl Snapshot {
             bus_count: 0,
             buses: [BusReport::default(); MAX_BUSES],
         }
-    }
-
-    /// Whether time stood still since the one before, so that this was no cycle.
-    pub fn stands_still(&self) -> bool {
-        1 < self.cycle && self.period.is_zero()
     }
 
     /// The joints, in the arm's order.

@@ -349,9 +349,6 @@ def test_hardware_gets_inactive_as_its_policy_says_and_active_by_torque_on(share
 
 
 def test_torque_that_somebody_else_switched_is_seen_in_the_list(shared):
-    if shared.shape == "separate":
-        # A controller of its own process sees joint states, and they keep coming.
-        return
     for on, state in ((False, "inactive"), (True, "active")):
         assert shared.client.call(SetBool, "hardware_node/torque", data=on).success
         shared.client.spin_until(lambda state=state: component(shared).state.label == state, state)

@@ -250,9 +250,8 @@ def test_the_hardware_walks_through_every_transition_and_works_again(shared, nod
         shared.client.spin_until(lambda: writes.goals(1), "a goal")
         held = writes.goals(1)[-1]
         assert shared.control.column("torque") == [1] * 6, "it holds, as on_deactivate says"
-        if shared.shape == "arm_node":
-            result = shared.follow.send(to(0.5, 0.5)).result()
-            assert result.status == GoalStatus.STATUS_ABORTED and "deactivated" in result.text
+        result = shared.follow.send(to(0.5, 0.5)).result()
+        assert result.status == GoalStatus.STATUS_ABORTED and "deactivated" in result.text
         assert node.change("cleanup")
         assert (node.state, node.available()) == ("unconfigured", ["configure", "shutdown"])
         assert set(writes.goals(1)) == {held}, "nothing moved"

@@ -26,7 +26,7 @@ pub(crate) struct Recorder {
 type Outcome = Result<Option<Recording>, RecordingError>;
 
 /// Topics and types, beside those of the controllers.
-const TOPICS: [(&str, &str); 12] = [
+const TOPICS: [(&str, &str); 13] = [
     ("joint_states", "sensor_msgs/msg/JointState"),
     ("dynamic_joint_states", "control_msgs/msg/DynamicJointState"),
     ("joint_commands", "sensor_msgs/msg/JointState"),
@@ -35,14 +35,20 @@ const TOPICS: [(&str, &str); 12] = [
     ("/tf_static", "tf2_msgs/msg/TFMessage"),
     ("/diagnostics", "diagnostic_msgs/msg/DiagnosticArray"),
     ("/rosout", "rcl_interfaces/msg/Log"),
+    ("hardware_node/state", "lifecycle_msgs/msg/State"),
     ("hardware_node/speed_scaling", "control_msgs/msg/SpeedScalingFactor"),
     ("ik_node/markers", "visualization_msgs/msg/MarkerArray"),
     ("ik_node/trail", "visualization_msgs/msg/MarkerArray"),
     ("ik_node/target/update", "visualization_msgs/msg/InteractiveMarkerUpdate"),
 ];
 /// Of these every message that was ever said and still counts is wanted.
-const LATCHED: [&str; 4] =
-    ["robot_description", "/tf_static", "hardware_node/speed_scaling", "ik_node/markers"];
+const LATCHED: [&str; 5] = [
+    "robot_description",
+    "/tf_static",
+    "hardware_node/state",
+    "hardware_node/speed_scaling",
+    "ik_node/markers",
+];
 /// So many messages of a topic may wait for this process.
 const DEPTH: usize = 1000;
 

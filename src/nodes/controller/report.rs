@@ -14,7 +14,7 @@ use crate::control::follower::position_error;
 use crate::nodes::hardware::{has_subscriber, publish};
 use crate::nodes::messages::{duration_of, stamp_of};
 use crate::nodes::publisher::SnapshotSink;
-use crate::servo::snapshot::Snapshot;
+use crate::servo::snapshot::{Occasion, Snapshot};
 use crate::trajectory::limits::JointLimits;
 use crate::trajectory::spline::JointState;
 use crate::units::Time;
@@ -151,7 +151,7 @@ impl SnapshotSink for ControllerPublisher {
             };
         }
         self.report.send_replace(report);
-        if has_subscriber(&self.state) {
+        if snapshot.occasion != Occasion::Between && has_subscriber(&self.state) {
             publish(&self.state, &report.state(&self.names));
         }
     }

@@ -10,6 +10,7 @@ use r2r::std_msgs::msg::Header;
 use super::super::messages::stamp_now;
 use super::{HARDWARE_NAME, Hardware};
 use crate::config::manager::ControllerKind;
+use crate::control::lifecycle::Phase;
 use crate::control::roster::{Controller, Lifecycle, Roster};
 
 const COMMAND_INTERFACES: [&str; 1] = ["position"];
@@ -104,28 +105,19 @@ pub(super) fn activity(roster: &Roster, hardware: Lifecycle) -> ControllerManage
 
 /// A state as a message.
 pub(super) fn state(state: Lifecycle) -> StateMessage {
-    StateMessage { id: id_of(state), label: state.word().to_owned() }
+    StateMessage { id: Phase::from(state).id(), label: state.word().to_owned() }
 }
 
 /// The state that a message names by its id, or by its label where the id is 0.
 pub(super) fn asked_state(asked: &StateMessage) -> Result<Lifecycle, String> {
     let is_it = |state: &Lifecycle| match asked.id {
         0 => asked.label == state.word(),
-        id => id == id_of(*state),
+        id => id == Phase::from(*state).id(),
     };
     Lifecycle::ALL.into_iter().find(is_it).ok_or_else(|| {
         let StateMessage { id, label } = asked;
         format!("target state {id} `{label}` is none that {HARDWARE_NAME} can have; ask for inactive (2) or active (3)")
     })
-}
-
-fn id_of(state: Lifecycle) -> u8 {
-    match state {
-        Lifecycle::Unconfigured => StateMessage::PRIMARY_STATE_UNCONFIGURED as u8,
-        Lifecycle::Inactive => StateMessage::PRIMARY_STATE_INACTIVE as u8,
-        Lifecycle::Active => StateMessage::PRIMARY_STATE_ACTIVE as u8,
-        Lifecycle::Finalized => StateMessage::PRIMARY_STATE_FINALIZED as u8,
-    }
 }
 
 /// `<joint>/<interface>` for every joint, all of one joint together.
