@@ -141,6 +141,12 @@ def test_every_parameter_is_described_and_has_a_value_of_its_type(shared, node: 
         assert descriptor.type == value.type == type_ != ParameterType.PARAMETER_NOT_SET, descriptor.name
 
 
+@pytest.mark.parametrize("node", [*NODES, "controller_manager"])
+def test_every_node_says_whose_time_it_has(shared, node: str):
+    [is_simulated] = get(shared, node, "use_sim_time")
+    assert (is_simulated.type, is_simulated.bool_value) == (ParameterType.PARAMETER_BOOL, False)
+
+
 def test_parameters_have_the_values_of_file_and_command_line(shared):
     joints, rate, port, identity = get(
         shared, "hardware_node", "joints", "update_rate_hz", "port", "servos.gripper.id"
