@@ -142,7 +142,7 @@ fn periodic(lasts: Duration) -> Json {
             last = snapshot;
         }
     }
-    thread.stop();
+    drop(thread);
     drop(emulator);
     let bytes = last.bus.sent + last.bus.received - before.bus.sent - before.bus.received;
     let wire_secs = bytes as f64 * 10.0 / f64::from(BAUD_RATE_BPS);

@@ -50,18 +50,23 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
     for namespace in &namespaces {
         arms.push(Arm::start(&context, namespace).with_context(|| format!("arm `{namespace}`"))?);
     }
-    let serving = join_all(arms.iter_mut().map(|arm| {
-        let span = arm.span.clone();
-        arm.serve().instrument(span)
-    }));
     tokio::select! {
         stopped = ros::asked_to_stop() => stopped?,
-        _ = serving => {}
+        () = serve(&mut arms) => {}
     }
-    // All at once: each may need a while to come to rest.
-    arms.iter().for_each(|arm| arm.running.ask_to_stop());
-    arms.into_iter().for_each(Arm::stop);
+    // All at once: each may need a while to come to rest, and somebody may press the emergency stop meanwhile.
+    arms.iter_mut().for_each(Arm::ask_to_stop);
+    serve(&mut arms).await;
     Ok(())
+}
+
+/// Until every arm has stopped.
+async fn serve(arms: &mut [Arm]) {
+    join_all(arms.iter_mut().map(|arm| {
+        let span = arm.span.clone();
+        arm.serve().instrument(span)
+    }))
+    .await;
 }
 
 impl Arm {
@@ -101,15 +106,16 @@ impl Arm {
         Ok(Self { span, joints, running, controllers, services, backlog, requests: goals, _spinning })
     }
 
-    /// Serves the arm's clients; never ends by itself.
+    /// Serves the arm's clients until an arm that was asked to stop has done so.
     async fn serve(&mut self) {
         loop {
             tokio::select! {
                 // Events first: a service must not be answered by a state whose cause is not known yet.
                 biased;
-                event = self.running.next_event() => {
-                    note(event, &self.joints, &mut self.services, &mut self.controllers);
-                }
+                event = self.running.next_event() => match event {
+                    Some(event) => note(event, &self.joints, &mut self.services, &mut self.controllers),
+                    None => return self.services.finish(),
+                },
                 request = self.controllers.next() => match request {
                     Some(HostRequest::Member(member, request)) => self.backlog.push_back((member, request)),
                     Some(HostRequest::Hardware(on)) => self.services.set_active(on),
@@ -121,13 +127,10 @@ impl Arm {
         }
     }
 
-    /// Brings the arm to rest; its clients hear of it.
-    fn stop(self) {
-        let Self { span, joints, running, mut controllers, mut services, .. } = self;
-        let _inside = span.entered();
-        for event in running.stop() {
-            note(event, &joints, &mut services, &mut controllers);
-        }
+    fn ask_to_stop(&mut self) {
+        let _inside = self.span.enter();
+        self.running.ask_to_stop();
+        self.services.refuse_all_but_stops();
     }
 }
 

@@ -50,12 +50,16 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
         tokio::select! {
             // Events first: a service must not be answered by a state whose cause is not known yet.
             biased;
-            stopped = &mut stop => {
+            stopped = &mut stop, if !arm.is_stopping() => {
                 stopped?;
-                break;
+                arm.ask_to_stop();
+                services.refuse_all_but_stops();
             }
-            event = arm.next_event() => services.note(&event),
-            Some(message) = messages.next() => match joint_command(&message, &joints, clock::now()) {
+            event = arm.next_event() => match event {
+                Some(event) => services.note(&event),
+                None => break,
+            },
+            Some(message) = messages.next(), if !arm.is_stopping() => match joint_command(&message, &joints, clock::now()) {
                 // Only a thread that does not turn leaves the queue full, and it obeys nothing.
                 Ok(command) => drop(commands.push(command)),
                 Err(problem) => tracing::warn!("joint_commands: a command was not obeyed: {problem}"),
@@ -63,9 +67,7 @@ pub async fn run(context: Context) -> anyhow::Result<()> {
             () = services.serve() => {}
         }
     }
-    for event in arm.stop() {
-        services.note(&event);
-    }
+    services.finish();
     drop(spinning);
     Ok(())
 }

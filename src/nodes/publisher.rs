@@ -43,15 +43,19 @@ impl PublisherThread {
         let stopped = stop.clone();
         let thread = std::thread::Builder::new().name("publisher".into()).spawn(move || {
             ports.wake_this_thread();
-            while !stopped.load(Ordering::Relaxed) {
+            loop {
+                // What comes before its end is still seen.
+                let is_last = stopped.load(Ordering::Acquire);
                 while let Ok(snapshot) = ports.snapshots.pop() {
                     // What happened in a cycle is told before the cycle is seen.
                     tell(&mut ports.events, &events);
                     sinks.iter_mut().for_each(|sink| sink.see(&snapshot));
                 }
+                if is_last {
+                    return tell(&mut ports.events, &events);
+                }
                 std::thread::park_timeout(LONGEST_WAIT);
             }
-            tell(&mut ports.events, &events);
         })?;
         Ok(Self { stop, thread: Some(thread) })
     }
@@ -59,7 +63,7 @@ impl PublisherThread {
 
 impl Drop for PublisherThread {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
             let _panicked = thread.join();

@@ -1,5 +1,7 @@
 //! An arm that runs: its control thread, the thread that publishes for it, and the events of both.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -10,9 +12,14 @@ use crate::servo::ports::{ArmEvent, ArmPorts, Commander, ThreadPorts};
 /// The threads of one arm.
 pub struct RunningArm {
     control: ControlThread,
-    publisher: PublisherThread,
+    /// Ends after the control thread, when all that has happened is told.
+    publisher: Option<PublisherThread>,
     events: UnboundedReceiver<ArmEvent>,
+    is_stopping: bool,
 }
+
+/// An arm that stops is looked at so often.
+const END_CHECK: Duration = Duration::from_millis(5);
 
 impl RunningArm {
     /// Finds the servos, if the arm is to start by itself, and starts the threads.
@@ -33,28 +40,32 @@ impl RunningArm {
         let (events_in, events) = unbounded_channel();
         let publisher = PublisherThread::spawn(arm_ports, sinks, events_in).context("publisher thread")?;
         let control = control.spawn().context("control thread")?;
-        Ok(Self { control, publisher, events })
+        Ok(Self { control, publisher: Some(publisher), events, is_stopping: false })
     }
 
-    /// What happens next. Cancel safe.
-    pub async fn next_event(&mut self) -> ArmEvent {
-        match self.events.recv().await {
-            Some(event) => event,
-            // The publisher lives as long as `self`, so that this is not reached.
-            None => std::future::pending().await,
+    /// What happens next; `None` once an arm that was asked to stop has done so, and all of it is told. Cancel safe.
+    pub async fn next_event(&mut self) -> Option<ArmEvent> {
+        loop {
+            if self.is_stopping && self.control.has_ended() {
+                self.publisher = None;
+            }
+            tokio::select! {
+                biased;
+                event = self.events.recv() => return event,
+                () = tokio::time::sleep(END_CHECK), if self.is_stopping => {}
+            }
         }
     }
 
     /// Asks the arm to come to rest, without waiting for it.
-    pub fn ask_to_stop(&self) {
+    pub fn ask_to_stop(&mut self) {
+        tracing::info!("stopping");
+        self.is_stopping = true;
         self.control.ask_to_stop();
     }
 
-    /// Brings the arm to rest, ends the threads, and gives what happened meanwhile.
-    pub fn stop(mut self) -> Vec<ArmEvent> {
-        tracing::info!("stopping");
-        self.control.stop();
-        drop(self.publisher);
-        std::iter::from_fn(|| self.events.try_recv().ok()).collect()
+    /// Whether it was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.is_stopping
     }
 }

@@ -109,7 +109,7 @@ pub struct ControlLoop {
     looked: (Time, u64),
 }
 
-/// A running control thread.
+/// A running control thread. Dropped, it brings the arm to rest, does what the policy says about torque, and ends.
 pub struct ControlThread {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -547,26 +547,22 @@ fn fresh(bus: &dyn Driver, joints: usize) -> impl Iterator<Item = Option<Measure
 }
 
 impl ControlThread {
-    /// Asks it to stop, without waiting for that.
+    /// Asks it to bring the arm to rest and to do what the policy says about torque, without waiting for that.
     pub fn ask_to_stop(&self) {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Brings the arm to rest, does what the policy says about torque, and waits for the thread's end.
-    pub fn stop(mut self) {
-        self.join();
-    }
-
-    fn join(&mut self) {
-        self.ask_to_stop();
-        if let Some(thread) = self.thread.take() {
-            let _panicked = thread.join();
-        }
+    /// Whether the arm has come to rest, and the policy about torque is done.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 }
 
 impl Drop for ControlThread {
     fn drop(&mut self) {
-        self.join();
+        self.ask_to_stop();
+        if let Some(thread) = self.thread.take() {
+            let _panicked = thread.join();
+        }
     }
 }

@@ -104,7 +104,7 @@ fn the_same_on_a_paced_wire_on_a_thread_of_its_own() {
         std::thread::sleep(Duration::from_millis(5));
     };
     assert_eq!(outcome, (GoalId(7), Outcome::Reached));
-    thread.stop();
+    drop(thread);
     drop(emulator);
 }
 

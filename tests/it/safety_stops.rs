@@ -104,7 +104,7 @@ fn a_node_that_stops_leaves_its_arm_as_the_policy_says() {
         let (mut arm, _goals) = Arm::with_trajectories(power_up(servos()), &changes).unwrap();
         arm.cycle_until_state(State::Holding);
         let Arm { emulator, control, .. } = arm;
-        control.spawn().unwrap().stop();
+        drop(control.spawn().unwrap());
         let register = |id: usize, name: &str| -> i32 {
             emulator.command(&format!("get id={id} {name}")).trim_start_matches("ok ").parse().unwrap()
         };

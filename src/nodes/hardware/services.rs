@@ -33,6 +33,8 @@ pub struct HardwareServices {
     stop_signal: Signal,
     managed: ManagedNode,
     tasks: UnboundedReceiver<Task>,
+    /// The node stops, and nothing begins any more.
+    is_ending: bool,
     /// An emergency stop found no room in the queue, and is asked for again.
     is_stop_due: bool,
     requests: Producer<ArmRequest>,
@@ -82,6 +84,7 @@ impl HardwareServices {
             reset: service::<Trigger::Service>(node, "~/reset")?.boxed(),
             stop_topic: stop_topic.boxed(),
             stop_signal: signal(SignalKind::user_defined1()).context("cannot listen to SIGUSR1")?,
+            is_ending: false,
             is_stop_due: false,
             requests,
             view,
@@ -140,6 +143,11 @@ impl HardwareServices {
         }
     }
 
+    /// The node stops: from now on nothing is done but to stop and to let go.
+    pub fn refuse_all_but_stops(&mut self) {
+        self.is_ending = true;
+    }
+
     /// Asks the arm to be active or inactive, without a client that waits for the answer.
     pub fn set_active(&mut self, active: bool) {
         self.ask(if active { ArmRequest::TorqueOn } else { ArmRequest::Deactivate }, |_, _| ());
@@ -175,6 +183,10 @@ impl HardwareServices {
     }
 
     fn ask(&mut self, request: ArmRequest, answer: impl FnOnce(bool, String) + 'static) {
+        if self.is_ending && !matches!(request, ArmRequest::EmergencyStop | ArmRequest::TorqueOff) {
+            answer(false, "the node stops".to_owned());
+            return;
+        }
         if self.requests.push(request).is_err() {
             answer(false, "too many requests wait already".to_owned());
             return;
@@ -200,6 +212,14 @@ impl HardwareServices {
             } else {
                 self.pending.push_back(pending);
             }
+        }
+    }
+
+    /// The node ends: whoever still waits is told how it went.
+    pub fn finish(&mut self) {
+        let view = *self.view.borrow();
+        for Pending { request, answer, .. } in std::mem::take(&mut self.pending) {
+            answer(is_done(request, view), format!("the arm is {}, and the node ends", view.state));
         }
     }
 
