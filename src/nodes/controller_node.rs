@@ -16,7 +16,7 @@ use r2r::{Context, Publisher, QosProfile};
 
 use super::controllers::{Controllers, Drafts, HostRequest, Hosting, Servos};
 use super::hardware::{latched, publish};
-use super::messages::{is_from_before, stamp_of};
+use super::messages::{is_from_before, obstacle_of, stamp_of};
 use super::publisher::SnapshotSink;
 use super::ros;
 use crate::config::arm::MAX_JOINTS;
@@ -25,9 +25,8 @@ use crate::control::beat::Beat;
 use crate::control::ensemble::{Ensemble, MemberEvent, MemberRequest};
 use crate::control::follower::{FollowerEvent, Outcome, Request};
 use crate::control::gripper::GripperRequest;
-use crate::control::lifecycle::Phase;
 use crate::control::roster::Lifecycle;
-use crate::control::safety::{Cause, State};
+use crate::control::safety::Cause;
 use crate::servo::clock;
 use crate::servo::snapshot::Snapshot;
 use crate::trajectory::spline::JointState as JointReference;
@@ -334,13 +333,4 @@ impl Remote {
             sink.see(&self.snapshot);
         }
     }
-}
-
-/// Why hardware in that state obeys no commands; a state of a newer version is judged by its id alone.
-fn obstacle_of(state: &HardwareState) -> Option<&'static str> {
-    if state.id == Phase::Active.id() {
-        return None;
-    }
-    let known = State::from_name(&state.label).and_then(State::obstacle);
-    Some(known.unwrap_or("the hardware is not active"))
 }

@@ -19,13 +19,11 @@ use tokio::sync::watch;
 
 pub use self::robot_state::RobotState;
 pub use self::services::HardwareServices;
-use super::messages::stamp_of;
+use super::messages::{stamp_of, state_message};
 use super::publisher::SnapshotSink;
 use super::ros::NodeBuilder;
 use super::statistics::Statistics;
 use crate::control::arm::ArmRequest;
-use crate::control::lifecycle::Phase;
-use crate::control::roster::Lifecycle;
 use crate::control::safety::State;
 use crate::servo::clock;
 use crate::servo::control_thread::{ArmSetup, MimicJoint};
@@ -222,11 +220,6 @@ impl HardwarePublisher {
         };
         publish(&self.dynamic_joint_states, &message);
     }
-}
-
-/// The lifecycle state that it is, by its id, and its own name.
-fn state_message(state: State) -> StateMessage {
-    StateMessage { id: Phase::from(Lifecycle::from(state)).id(), label: state.to_string() }
 }
 
 /// Publishes; where that fails there is nobody to tell but the log.

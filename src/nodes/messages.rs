@@ -5,12 +5,16 @@ use std::time::Duration;
 use r2r::builtin_interfaces::msg::{Duration as RosDuration, Time as Stamp};
 use r2r::control_msgs::action::FollowJointTrajectory;
 use r2r::control_msgs::msg::JointTolerance as ToleranceMessage;
+use r2r::lifecycle_msgs::msg::State as StateMessage;
 use r2r::sensor_msgs::msg::JointState as JointStateMessage;
 use r2r::trajectory_msgs::msg::{JointTrajectory, JointTrajectoryPoint};
 
 use crate::config::arm::MAX_JOINTS;
 use crate::config::controller::{ControllerConfig, JointTolerance};
 use crate::control::follower::Tolerances;
+use crate::control::lifecycle::Phase;
+use crate::control::roster::Lifecycle;
+use crate::control::safety::State;
 use crate::control::stream::JointCommand;
 use crate::servo::clock;
 use crate::trajectory::refusal::Refusal;
@@ -183,6 +187,20 @@ pub fn joint_command(
     Ok(command)
 }
 
+/// An arm's state: the id is the lifecycle state that it is, the label its own name.
+pub fn state_message(state: State) -> StateMessage {
+    StateMessage { id: Phase::from(Lifecycle::from(state)).id(), label: state.to_string() }
+}
+
+/// Why an arm in that state obeys no commands, if it does not; a state of a newer version is judged by its id alone.
+pub fn obstacle_of(state: &StateMessage) -> Option<&'static str> {
+    if state.id == Phase::Active.id() {
+        return None;
+    }
+    let known = State::from_name(&state.label).and_then(State::obstacle);
+    Some(known.unwrap_or("the hardware is not active"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,6 +219,18 @@ mod tests {
         assert_eq!(back, time);
         assert_eq!(stamp_of(time), stamp_of(time));
         assert_eq!(time_of(&Stamp { sec: 0, nanosec: 0 }), None);
+    }
+
+    #[test]
+    fn a_state_says_whether_and_why_commands_are_not_obeyed() {
+        for state in State::ALL {
+            assert_eq!(obstacle_of(&state_message(state)), state.obstacle(), "{state}");
+        }
+        let strange = |id| StateMessage { id, label: "Dreaming".to_owned() };
+        assert_eq!(obstacle_of(&strange(Phase::Active.id())), None);
+        assert_eq!(obstacle_of(&strange(Phase::Inactive.id())), Some("the hardware is not active"));
+        let contradiction = StateMessage { id: Phase::Inactive.id(), label: "Holding".to_owned() };
+        assert_eq!(obstacle_of(&contradiction), Some("the hardware is not active"));
     }
 
     #[test]
