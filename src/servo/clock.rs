@@ -64,9 +64,23 @@ pub fn resets() -> u64 {
     if follows(Follow::Wholly) { TOLD.resets() } else { 0 }
 }
 
-/// How often the time was told so far: a clock that stands still is told, too.
-pub fn words() -> u64 {
-    TOLD.words()
+/// The time at one look, and how often it had been told: a clock that stands still is told, too.
+#[derive(Clone, Copy, Debug)]
+pub struct Look {
+    time: Time,
+    words: u64,
+}
+
+impl Look {
+    /// A look at the present.
+    pub fn now() -> Self {
+        Self { time: now(), words: TOLD.words() }
+    }
+
+    /// Whether the same time was told again since `before`, as a paused simulation does.
+    pub fn stands_still_since(self, before: Self) -> bool {
+        self.time == before.time && self.words != before.words
+    }
 }
 
 /// The present.

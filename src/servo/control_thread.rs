@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use self::port::Ending;
 use super::bus::LinkLost;
-use super::clock;
+use super::clock::{self, Look};
 use super::driver::{Driver, IdentifyError, Identity, JointRating};
 use super::gazebo_arm::GazeboLink;
 use super::ports::{ArmEvent, Commander, ThreadPorts};
@@ -105,8 +105,8 @@ pub struct ControlLoop {
     resets: u64,
     /// When the last cycle began.
     began: Option<Time>,
-    /// The time, and how often it had been told, when it was looked last between cycles.
-    looked: (Time, u64),
+    /// The last look between cycles.
+    looked: Look,
 }
 
 /// A running control thread. Dropped, it brings the arm to rest, does what the policy says about torque, and ends.
@@ -193,7 +193,7 @@ impl ControlLoop {
             last_refusal: String::new(),
             resets: clock::resets(),
             began: None,
-            looked: (Time(i64::MIN), 0),
+            looked: Look::now(),
             setup,
         }
     }
@@ -238,10 +238,10 @@ impl ControlLoop {
     }
 
     fn look(&mut self, now: Time) {
-        let looked = (now, clock::words());
+        let looked = Look::now();
         let before = std::mem::replace(&mut self.looked, looked);
-        let is_said_again = looked.0 == before.0 && looked.1 != before.1;
-        self.snapshot.occasion = if is_said_again { Occasion::Standstill } else { Occasion::Between };
+        let stands_still = looked.stands_still_since(before);
+        self.snapshot.occasion = if stands_still { Occasion::Standstill } else { Occasion::Between };
         self.listen(now);
         self.open_or_close(now);
         self.hand_out(now, now);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bus::{BusCounters, LinkLost};
-use super::clock;
+use super::clock::{self, Look};
 use super::control_thread::ArmSetup;
 use super::driver::{Driver, IdentifyError};
 use super::joint_slot::{JointSample, JointSlot};
@@ -47,8 +47,8 @@ pub(super) struct GazeboArm {
     /// How long (of the machine's time) nothing has come.
     silent_for: Duration,
     looked: Time,
-    /// The time, and how often it had been told, at the last look.
-    told: (Time, u64),
+    /// The last look at the time.
+    told: Look,
     is_lost: bool,
 }
 
@@ -79,7 +79,7 @@ impl GazeboArm {
             torque: false,
             silent_for: Duration::ZERO,
             looked: clock::machine_now(),
-            told: (clock::now(), clock::words()),
+            told: Look::now(),
             is_lost: true,
         }
     }
@@ -129,10 +129,9 @@ impl GazeboArm {
     /// Where nothing has come for too long.
     fn look_for_silence(&mut self) -> Result<(), LinkLost> {
         let looked = std::mem::replace(&mut self.looked, clock::machine_now());
-        let told = (clock::now(), clock::words());
+        let told = Look::now();
         let before = std::mem::replace(&mut self.told, told);
-        let is_paused = told.0 == before.0 && told.1 != before.1;
-        if !is_paused {
+        if !told.stands_still_since(before) {
             self.silent_for += self.looked.saturating_since(looked).min(LONGEST_LOOK);
         }
         self.is_lost = LONGEST_SILENCE < self.silent_for;

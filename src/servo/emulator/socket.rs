@@ -2,7 +2,7 @@
 //!
 //! A slow or silent client holds up its own thread and nothing else.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::Shutdown;
@@ -137,15 +137,20 @@ fn describe(text: &mut String, event: &Event) {
     // Writing to a string cannot fail.
     let _is_written = match event {
         Event::Write { at, id, address, data } => {
-            writeln!(text, "write {} {id} {address} {}", clock::wall_nanos_at(*at), hex(data))
+            writeln!(text, "write {} {id} {address} {}", clock::wall_nanos_at(*at), Hex(data))
         }
-        Event::Host { at, bytes } => writeln!(text, "host {} {}", clock::wall_nanos_at(*at), hex(bytes)),
-        Event::Servos { at, bytes } => writeln!(text, "servos {} {}", clock::wall_nanos_at(*at), hex(bytes)),
+        Event::Host { at, bytes } => writeln!(text, "host {} {}", clock::wall_nanos_at(*at), Hex(bytes)),
+        Event::Servos { at, bytes } => writeln!(text, "servos {} {}", clock::wall_nanos_at(*at), Hex(bytes)),
         Event::Mark { at, name } => writeln!(text, "mark {} {name}", clock::wall_nanos_at(*at)),
     }
     .is_ok();
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Bytes as they are shown, two digits for each.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
